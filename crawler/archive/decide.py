@@ -1,0 +1,99 @@
+"""What becomes of an article: names and verdicts. Pure: no disk, no clock, no ledger.
+
+Source: DESIGN, section 5.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from enum import Enum
+from hashlib import sha256
+
+from crawler.article import Article
+
+_UNSAFE = re.compile(r"[^a-z0-9._]+")
+
+
+def identify(source: str, *, guid: str | None, url: str | None, content: str | None) -> bytes:
+    """Gives the identity, 32 bytes: SHA-256 of source, kind and value.
+
+    The kind is guid, else url, else hash; so the same guid at two sources is two articles.
+    """
+    kind, value = next(
+        (kind, value)
+        for kind, value in (("guid", guid), ("url", url), ("hash", content or ""))
+        if value or kind == "hash"
+    )
+    return sha256(f"{source}\0{kind}\0{value}".encode("utf-8", "replace")).digest()
+
+
+def identify_article(article: Article) -> bytes:
+    return identify(
+        article.source, guid=article.guid, url=article.canonical_url, content=article.hash
+    )
+
+
+def name_folder(source: str) -> str:
+    """Gives the source's folder: ASCII, lower case, at most 60 characters, never ``.`` or ``..``.
+
+    A name that loses something on the way gets eight digits of its hash, so that two names never
+    share a folder.
+    """
+    plain = _UNSAFE.sub("-", source.lower()).strip("-.")[:60]
+    if plain == source:
+        return plain
+    digest = sha256(source.encode("utf-8", "replace")).hexdigest()[:8]
+    return f"{plain}-{digest}" if plain else f"source-{digest}"
+
+
+def name_post(source: str, identity: bytes, at: datetime, zone: tzinfo) -> str:
+    """Gives the post's path below the archive, ``/`` as separator; ``at`` counts in ``zone``."""
+    day = at.astimezone(zone)
+    return (
+        f"posts/{name_folder(source)}/{day.year:04}/{day.month:02}/"
+        f"{day.year:04}-{day.month:02}-{day.day:02}-{identity.hex()[:12]}.md"
+    )
+
+
+def name_revision(post_path: str, at: datetime, content_hash: str) -> str:
+    """Gives the path of an old version: ``at`` is when that version was written."""
+    stamp = at.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+    digits = content_hash.removeprefix("sha256:")[:12]
+    return f"{name_revisions(post_path)}/{stamp}-{digits}.md"
+
+
+def name_revisions(post_path: str) -> str:
+    """Gives the folder of a post's old versions; no folder is called ``….md``."""
+    return f"revisions/{post_path.removeprefix('posts/').removesuffix('.md')}"
+
+
+class Verdict(Enum):
+    """What an article is to the archive."""
+
+    NEW = "new"
+    UPDATED = "updated"
+    DUPLICATE = "duplicate"
+    UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the ledger says of an identity: the text it carried last, and its post's live text."""
+
+    carried_hash: bytes
+    live_hash: bytes
+
+
+def decide(known: Known | None, *, text_is_known: bool, content: bytes) -> Verdict:
+    """Tells what an article with this content hash is.
+
+    A carrier counts as changed only against what it carried itself, so two mirrors that hold
+    different versions for a while do not make the post flap.
+    """
+    if known is None:
+        return Verdict.DUPLICATE if text_is_known else Verdict.NEW
+    if content in (known.carried_hash, known.live_hash):
+        return Verdict.UNCHANGED
+    return Verdict.UPDATED

@@ -1,0 +1,334 @@
+"""The ledger: what was decided about every article, in one SQLite file. All SQL lives here.
+
+It knows nothing that the files do not prove, but for carriers, first-fetch times and HTTP
+validators, which are learned again. Hashes and identities are raw bytes, times whole seconds UTC.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any
+
+from crawler.errors import DamagedLedgerError, LedgerError
+
+APPLICATION_ID = 0x4E455753  # "NEWS"
+VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE post (
+  id INTEGER PRIMARY KEY,
+  identity BLOB NOT NULL,      -- 32 bytes, or the 6 of the file name where the file tells no more
+  source TEXT NOT NULL,
+  path TEXT NOT NULL,
+  title TEXT NOT NULL,
+  hash BLOB NOT NULL,          -- content hash of the live version
+  file_hash BLOB,              -- SHA-256 of the file as we wrote it; NULL after a rebuild
+  size INTEGER NOT NULL,
+  mtime_ns INTEGER NOT NULL,
+  published_at INTEGER,
+  first_at INTEGER NOT NULL,   -- when the first version was written
+  written_at INTEGER NOT NULL  -- when the live version was written
+);
+CREATE TABLE version (         -- every content hash a post has had
+  hash BLOB NOT NULL, post INTEGER NOT NULL, PRIMARY KEY (hash, post)
+) WITHOUT ROWID;
+CREATE TABLE carrier (         -- every identity a text was met under; the post's own is one
+  identity BLOB PRIMARY KEY,
+  post INTEGER NOT NULL,
+  source TEXT NOT NULL,
+  url TEXT, title TEXT NOT NULL, published_at INTEGER, seen_at INTEGER NOT NULL,
+  hash BLOB NOT NULL,          -- what it carried last
+  entry BLOB                   -- digest of its feed entry: a changed one means a changed page
+) WITHOUT ROWID;
+CREATE TABLE validator (       -- how to ask a feed whether it has changed
+  source TEXT NOT NULL, url TEXT NOT NULL,
+  etag TEXT, last_modified TEXT, body BLOB NOT NULL, at INTEGER NOT NULL,
+  PRIMARY KEY (source, url)
+) WITHOUT ROWID;
+CREATE TABLE note (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+
+@dataclass(slots=True)
+class Carrier:
+    identity: bytes
+    source: str
+    url: str | None
+    title: str
+    published_at: int | None
+    seen_at: int
+    hash: bytes
+    entry: bytes | None
+
+
+@dataclass(slots=True)
+class PostRow:
+    id: int
+    identity: bytes
+    source: str
+    path: str
+    title: str
+    hash: bytes
+    file_hash: bytes | None
+    size: int
+    mtime_ns: int
+    published_at: int | None
+    first_at: int
+    written_at: int
+
+
+@dataclass(slots=True)
+class Validator:
+    source: str
+    url: str
+    etag: str | None
+    last_modified: str | None
+    body: bytes
+    at: int
+
+
+_POST = (
+    "p.id, p.identity, p.source, p.path, p.title, p.hash, p.file_hash, p.size, p.mtime_ns, "
+    "p.published_at, p.first_at, p.written_at"
+)
+
+
+class Ledger:
+    """One connection. Usable from any thread, by one at a time.
+
+    Every method raises LedgerError, naming the file, when SQLite cannot do what was asked: locked
+    by someone else for longer than ``wait_s``, foreign, no room; DamagedLedgerError when what is
+    there is not a database any more.
+    """
+
+    def __init__(self, path: Path, *, wait_s: float = 90.0, read_only: bool = False) -> None:
+        self.path = path
+        self._short = False
+        try:
+            self._db = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}",
+                uri=True,
+                timeout=wait_s,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+        except sqlite3.Error as error:
+            raise self._name(error) from error
+        try:
+            self._prepare(read_only)
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _prepare(self, read_only: bool) -> None:
+        tables = self._one("SELECT count(*) FROM sqlite_schema")
+        if tables:
+            if self._one("PRAGMA application_id") != APPLICATION_ID:
+                raise DamagedLedgerError(f"{self.path}: is a database of another program")
+            version = self._one("PRAGMA user_version")
+            if version != VERSION:
+                raise LedgerError(
+                    f"{self.path}: has version {version}, this program reads version {VERSION}"
+                )
+        if not read_only:
+            self._run("PRAGMA journal_mode=WAL")
+            # A commit that a power cut takes back is healed from the files, whose order is kept.
+            self._run("PRAGMA synchronous=NORMAL")
+            self._run("PRAGMA cache_size=-16000")
+            if not tables:
+                self._create()
+        self._short = bool(
+            self._one("SELECT EXISTS (SELECT 1 FROM carrier WHERE length(identity) = 6)")
+        )
+
+    def _create(self) -> None:
+        with self.transaction():
+            if not self._one("SELECT count(*) FROM sqlite_schema"):
+                for statement in _SCHEMA.split(";\n"):
+                    self._run(statement)
+                self._run(f"PRAGMA application_id={APPLICATION_ID}")
+                self._run(f"PRAGMA user_version={VERSION}")
+
+    def _rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        try:
+            return self._db.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._name(error) from error
+
+    def _row(self, sql: str, *values: object) -> tuple[Any, ...] | None:
+        try:
+            row: tuple[Any, ...] | None = self._db.execute(sql, values).fetchone()
+        except sqlite3.Error as error:
+            raise self._name(error) from error
+        return row
+
+    def _one(self, sql: str) -> Any:
+        row = self._row(sql)
+        return row[0] if row else None
+
+    def _run(self, sql: str, *values: object) -> int:
+        """Executes a statement; gives the number of the row that an INSERT made."""
+        try:
+            return self._db.execute(sql, values).lastrowid or 0
+        except sqlite3.Error as error:
+            raise self._name(error) from error
+
+    def _name(self, error: sqlite3.Error) -> LedgerError:
+        name = getattr(error, "sqlite_errorname", "")
+        if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+            return LedgerError(f"{self.path}: locked by another program")
+        if name in ("SQLITE_CORRUPT", "SQLITE_NOTADB"):
+            return DamagedLedgerError(f"{self.path}: damaged ({error})")
+        return LedgerError(f"{self.path}: {error}")
+
+    def close(self) -> None:
+        self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Holds the write lock, against every other process too; commits unless it is left by an
+        error, which takes all of it back."""
+        self._run("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._run("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+    def check(self) -> None:
+        """Raises DamagedLedgerError when SQLite finds the file damaged."""
+        answer = self._one("PRAGMA quick_check(1)")
+        if answer != "ok":
+            raise DamagedLedgerError(f"{self.path}: damaged ({answer})")
+
+    # ------------------------------------------------------------ looking up
+
+    def find_carrier(self, identity: bytes) -> tuple[Carrier, PostRow] | None:
+        """Gives what is known of an identity; one that only a file name told has six bytes."""
+        sql = (
+            "SELECT c.identity, c.source, c.url, c.title, c.published_at, c.seen_at, c.hash, "
+            f"c.entry, {_POST} FROM carrier c JOIN post p ON p.id = c.post WHERE c.identity = ?"
+        )
+        row = self._row(sql, identity)
+        if row is None and self._short:
+            row = self._row(sql, identity[:6])
+        return (Carrier(*row[:8]), PostRow(*row[8:])) if row else None
+
+    def find_text(self, content: bytes) -> PostRow | None:
+        """Gives the oldest post that has, or once had, this content hash."""
+        row = self._row(
+            f"SELECT {_POST} FROM version v JOIN post p ON p.id = v.post "
+            "WHERE v.hash = ? ORDER BY v.post LIMIT 1",
+            content,
+        )
+        return PostRow(*row) if row else None
+
+    def find_validator(self, source: str, url: str) -> Validator | None:
+        row = self._row("SELECT * FROM validator WHERE source = ? AND url = ?", source, url)
+        return Validator(*row) if row else None
+
+    def find_note(self, key: str) -> str | None:
+        row = self._row("SELECT value FROM note WHERE key = ?", key)
+        return row[0] if row else None
+
+    def list_posts(self) -> list[PostRow]:
+        return [PostRow(*row) for row in self._rows(f"SELECT {_POST} FROM post p ORDER BY p.path")]
+
+    def count_by_source(self) -> dict[str, tuple[int, int, int, int | None]]:
+        """Gives posts, other carriers, old versions and the newest date of every source."""
+        rows = self._rows(
+            "SELECT p.source, count(*),"
+            " sum((SELECT count(*) FROM carrier c WHERE c.post = p.id) - 1),"
+            " sum((SELECT count(*) FROM version v WHERE v.post = p.id) - 1), max(p.published_at)"
+            " FROM post p GROUP BY p.source ORDER BY p.source"
+        )
+        return {row[0]: (row[1], row[2], row[3], row[4]) for row in rows}
+
+    def count_by_month(self) -> list[tuple[str, str, int]]:
+        """Gives source, month (``YYYY/MM`` as in the path) and number of posts."""
+        rows = self._rows(
+            "SELECT source, substr(path, length(path) - 33, 7) AS month, count(*)"
+            " FROM post GROUP BY source, month ORDER BY source, month"
+        )
+        return [(row[0], row[1], row[2]) for row in rows]
+
+    # ------------------------------------------------------------ writing (inside a transaction)
+
+    def forget_all(self) -> None:
+        for table in ("post", "version", "carrier", "validator"):
+            self._run(f"DELETE FROM {table}")
+
+    def add_post(self, post: PostRow, carrier: Carrier) -> int:
+        """Adds a post (its ``id`` does not count) with its version and its own carrier; gives its
+        number."""
+        number = self._run(
+            "INSERT INTO post (identity, source, path, title, hash, file_hash, size, mtime_ns,"
+            " published_at, first_at, written_at) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+            post.identity,
+            post.source,
+            post.path,
+            post.title,
+            post.hash,
+            post.file_hash,
+            post.size,
+            post.mtime_ns,
+            post.published_at,
+            post.first_at,
+            post.written_at,
+        )
+        self.add_version(number, post.hash)
+        self.put_carrier(carrier, number)
+        return number
+
+    def add_version(self, number: int, content: bytes) -> None:
+        self._run("INSERT OR IGNORE INTO version VALUES (?,?)", content, number)
+
+    def put_carrier(self, carrier: Carrier, number: int) -> None:
+        if len(carrier.identity) == 6:
+            self._short = True
+        self._run(
+            "INSERT OR REPLACE INTO carrier VALUES (?,?,?,?,?,?,?,?,?)",
+            carrier.identity,
+            number,
+            carrier.source,
+            carrier.url,
+            carrier.title,
+            carrier.published_at,
+            carrier.seen_at,
+            carrier.hash,
+            carrier.entry,
+        )
+
+    def put_version(self, post: PostRow) -> None:
+        """Makes the row's title, hash and times those of the live version."""
+        self._run(
+            "UPDATE post SET title=?, hash=?, published_at=?, written_at=? WHERE id=?",
+            post.title,
+            post.hash,
+            post.published_at,
+            post.written_at,
+            post.id,
+        )
+        self.add_version(post.id, post.hash)
+
+    def put_stamp(self, number: int, *, size: int, mtime_ns: int, file_hash: bytes) -> None:
+        """Notes how the post's file looks on disk now."""
+        self._run(
+            "UPDATE post SET size=?, mtime_ns=?, file_hash=? WHERE id=?",
+            size,
+            mtime_ns,
+            file_hash,
+            number,
+        )
+
+    def put_note(self, key: str, value: str) -> None:
+        self._run("INSERT OR REPLACE INTO note VALUES (?,?)", key, value)
+
+    def put_validator(self, validator: Validator) -> None:
+        self._run("INSERT OR REPLACE INTO validator VALUES (?,?,?,?,?,?)", *astuple(validator))

@@ -1,0 +1,63 @@
+"""``scrapy crawl``: Scrapy's own, with an exit status that tells how it went."""
+
+from __future__ import annotations
+
+import argparse
+
+from scrapy.commands import BaseRunSpiderCommand
+from scrapy.exceptions import UsageError
+
+from crawler.archive import Archive
+from crawler.errors import ArchiveError
+from crawler.extensions import RunReporter
+from crawler.options import read_options
+
+
+class Command(BaseRunSpiderCommand):
+    requires_project = True
+
+    def syntax(self) -> str:
+        return "[options] <source>"
+
+    def short_desc(self) -> str:
+        return "Crawl one source (see scrapy list), any feed, or a folder of posts"
+
+    def long_desc(self) -> str:
+        return (
+            "Crawls one declared source, any feed (scrapy crawl feed -a url=URL) or existing "
+            "posts (scrapy crawl posts -a path=DIR) into the archive. Exit status: 0 done, also "
+            "when nothing is new; 1 the source failed wholly or the archive could not be written; "
+            "2 wrong usage."
+        )
+
+    def run(self, args: list[str], opts: argparse.Namespace) -> None:
+        if len(args) != 1:
+            raise UsageError(f"crawl takes the name of one source, {len(args)} given")
+        assert self.crawler_process is not None
+        assert self.settings is not None
+        options = read_options(self.settings)
+        options.load_image_table()
+        loader = self.crawler_process.spider_loader
+        try:
+            spider = loader.load(args[0])
+        except KeyError as error:
+            raise UsageError(
+                f"unknown source {args[0]!r}: scrapy list names them all", print_help=False
+            ) from error
+        check = getattr(spider, "check_arguments", None)
+        if check is not None:
+            check(dict(opts.spargs))
+        try:
+            Archive(options.archive, options.render).close()
+        except ArchiveError as error:
+            print(f"scrapy crawl: {error}")
+            self.exitcode = 1
+            return
+        crawler = self.crawler_process.create_crawler(spider)
+        self.crawler_process.crawl(crawler, **opts.spargs)
+        self.crawler_process.start()
+        reporter = crawler.get_extension(RunReporter)
+        if self.crawler_process.bootstrap_failed or reporter is None:
+            self.exitcode = 1
+        else:
+            self.exitcode = reporter.report.exit_status

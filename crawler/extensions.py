@@ -1,0 +1,111 @@
+"""Around a run: its report, and a log that does not speak of every article."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+from scrapy import Spider, signals
+from scrapy.crawler import Crawler
+from scrapy.http import Response
+from scrapy.logformatter import LogFormatter, LogFormatterResult
+from twisted.python.failure import Failure
+
+from crawler.options import read_options
+from crawler.report import RunReport
+
+logger = logging.getLogger(__name__)
+
+
+class QuietLogFormatter(LogFormatter):
+    """Scrapy's, without a line (and its cost) for every scraped article."""
+
+    # Scrapy takes None for "no line" (core/scraper.py); its annotation has not heard of it.
+    def scraped(  # type: ignore[override]
+        self, item: Any, response: Response | Failure | None, spider: Spider
+    ) -> LogFormatterResult | None:
+        if logger.isEnabledFor(logging.DEBUG):
+            return super().scraped(item, response, spider)
+        return None
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    """Scrapy shows a stack for a robots.txt that cannot be had, which is no bug of anybody."""
+    record.exc_info = None
+    return True
+
+
+class RunReporter:
+    """Keeps the run's report and writes it when the spider has closed.
+
+    Others get it by ``crawler.get_extension(RunReporter).report``.
+    """
+
+    def __init__(self, crawler: Crawler) -> None:
+        self.report = RunReport(started_at=datetime.now(UTC))
+        self._crawler = crawler
+        logging.getLogger("scrapy.downloadermiddlewares.robotstxt").addFilter(_without_traceback)
+        self._folder = read_options(crawler.settings).archive / "reports"
+        crawler.signals.connect(self.spider_error, signal=signals.spider_error)
+        crawler.signals.connect(self.item_error, signal=signals.item_error)
+        crawler.signals.connect(self.spider_closed, signal=signals.spider_closed)
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        return cls(crawler)
+
+    def spider_error(self, failure: Failure, response: Response, spider: Spider) -> None:
+        self.report.errors.append(f"{response.url}: {say_error(failure)}")
+
+    def item_error(self, item: Any, failure: Failure) -> None:
+        name = getattr(item, "canonical_url", None) or getattr(item, "title", "")
+        self.report.errors.append(f"{name}: {say_error(failure)}")
+
+    def spider_closed(self, spider: Spider, reason: str) -> None:
+        report = self.report
+        report.ended_at = datetime.now(UTC)
+        stats = self._crawler.stats
+        for name, source in sorted(report.sources.items()):
+            level = logging.ERROR if source.failed_wholly else logging.INFO
+            logger.log(level, "%s: %s", name, source.summary())
+            for key in ("new", "updated", "duplicates", "unchanged", "healed", "partial"):
+                stats.inc_value(f"news/{key}", getattr(source, key))
+            stats.inc_value("news/refused", source.refused_count)
+            stats.inc_value("news/warnings", source.warning_count)
+        for message in report.errors:
+            logger.error(message)
+        try:
+            write_report(self._folder, report)
+        except OSError as error:
+            report.errors.append(f"{error.filename or self._folder}: {error.strerror}")
+            logger.error("the report cannot be written: %s", report.errors[-1])
+
+
+def say_error(failure: Failure) -> str:
+    return f"{type(failure.value).__name__}: {failure.value}".rstrip(": ")
+
+
+def write_report(folder: Path, report: RunReport) -> Path:
+    """Writes ``<UTC time>.json`` and makes ``latest.json`` its copy, each whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(report.as_json(), ensure_ascii=False, indent=1) + "\n"
+    stamp = f"{report.started_at:%Y%m%dT%H%M%S}.{report.started_at.microsecond:06}Z"
+    path = folder / f"{stamp}.json"
+    for target in (path, folder / "latest.json"):
+        temp = folder / f".{target.name}.{os.getpid()}.tmp"
+        try:
+            with temp.open("w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            temp.replace(target)
+        except OSError:
+            with contextlib.suppress(OSError):
+                temp.unlink()
+            raise
+    return path

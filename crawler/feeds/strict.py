@@ -1,0 +1,111 @@
+"""Well-formed XML, element by element: the fast way.
+
+Hands every entry element to a reader as soon as it is complete and then frees it, so that memory
+does not grow with the document. Anything that is not well-formed raises; ``scan`` takes over.
+"""
+
+from __future__ import annotations
+
+import re
+
+from lxml import etree
+
+from crawler.errors import FeedError, LimitError
+from crawler.feeds.xml import XmlReader
+
+# A document is handed over in pieces of this many bytes: large enough to cost nothing, small enough
+# that few entries are in memory at once.
+_PIECE = 1 << 16
+# How many tags and attributes may stand without an entry. libxml2 takes about 100 bytes for each,
+# so this is 100 MB; the longest article seen had some 4,000.
+_MAX_PARTS = 1_000_000
+_NO_TAGS = re.compile(rb"<!--.*?(?:-->|\Z)|<!\[CDATA\[.*?(?:\]\]>|\Z)", re.DOTALL)
+# What entries stand in; an entry anywhere else needs a second look.
+_HOLDERS = frozenset({"channel", "rss", "rdf:rdf", "feed", "urlset", "sitemapindex", "items"})
+
+
+class NotWellFormedError(FeedError):
+    """The document is not well-formed, or hides entries in something else."""
+
+
+def read_strictly(data: bytes, reader: XmlReader, entry_names: frozenset[str], *, url: str) -> None:
+    """Reads ``data``, UTF-8 that begins with its root element, into ``reader``.
+
+    Raises NotWellFormedError when the other reader is to be asked, LimitError when the document is
+    over a bound.
+    No network, no files, no entities: there is no document type before the root element.
+    """
+    spellings = (f(name) for name in entry_names for f in (str.lower, str.upper, str.title))
+    parser = etree.XMLPullParser(
+        events=("end", "start-ns"),
+        tag=[f"{{*}}{spelling}" for spelling in spellings],
+        encoding="utf-8",
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        huge_tree=True,
+        remove_comments=True,
+        remove_pis=True,
+    )
+    names = reader.names
+    previous: etree._Element | None = None
+    parts = 0
+    since = 0
+    view = memoryview(data)
+    try:
+        for start in range(0, len(data), _PIECE):
+            piece = bytes(view[start : start + _PIECE])
+            parser.feed(piece)
+            entries = 0
+            for event, found in parser.read_events():
+                if event == "start-ns":
+                    names.bind(*found)
+                elif _is_entry(found, reader, entry_names):
+                    reader.add(found)
+                    found.clear(keep_tail=True)
+                    if previous is not None and (parent := previous.getparent()) is not None:
+                        parent.remove(previous)
+                    previous = found
+                    entries += 1
+            if entries:
+                parts, since = 0, start
+                continue
+            parts += piece.count(b"<") + piece.count(b"=")
+            if parts > _MAX_PARTS:
+                parts = _count_parts(data[since : start + _PIECE])
+                if parts > _MAX_PARTS:
+                    reason = f"more than {_MAX_PARTS} tags without an entry (NEWS_MAX_ENTRIES)"
+                    raise LimitError(reason, url=url)
+        root = parser.close()
+    except etree.XMLSyntaxError as error:
+        if error.code == etree.ErrorTypes.ERR_RESOURCE_LIMIT and "depth" in str(error):
+            reason = "more levels of elements than any reader takes (NEWS_MAX_DEPTH)"
+            raise LimitError(reason, url=url) from error
+        # The log has the first error, the exception the last.
+        log = parser.feed_error_log
+        message = log[0].message if len(log) else str(error)
+        reason = message.partition("\n")[0][:200]
+        raise NotWellFormedError(f"not well-formed: {reason}", url=url) from error
+    # A comment or a CDATA section that ends too late is well-formed, and eats entries.
+    if data.count(b"</entry>" if reader.feed.format == "atom" else b"</item>") > reader.seen:
+        raise NotWellFormedError("entries inside a comment or a text", url=url)
+    reader.finish(root)
+
+
+def _count_parts(data: bytes) -> int:
+    """The tags and attributes in ``data``, which begins between two or in an earlier entry."""
+    bare = _NO_TAGS.sub(b"", data)
+    return bare.count(b"<") + bare.count(b"=")
+
+
+def _is_entry(element: etree._Element, reader: XmlReader, entry_names: frozenset[str]) -> bool:
+    """Whether an element is an entry, and not something of that name in the text of one.
+
+    Right inside another entry, it is a sign that tags are missing.
+    """
+    parent = element.getparent()
+    if parent is None or (name := reader.names[parent.tag]) in _HOLDERS:
+        return True
+    if name in entry_names:
+        raise NotWellFormedError("an entry inside an entry")
+    return not any(reader.names[above.tag] in entry_names for above in element.iterancestors())

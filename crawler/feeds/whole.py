@@ -1,0 +1,26 @@
+"""Whether what a feed says of an article is all of it. Pure."""
+
+from __future__ import annotations
+
+import re
+
+from crawler.article import Entry
+
+# RSSHub and its like put the whole article into <description>; a teaser has no markup of its own.
+_BLOCK = re.compile(r"<(?:p|div|br|img|table|ul|ol|figure|section|article)\b", re.IGNORECASE)
+_TEASER_END = re.compile(
+    r"(?:…|\.\.\.|\[&#8230;\]|&hellip;|阅读全文|查看全文|查看更多"
+    r"|[Rr]ead [Mm]ore|[Cc]ontinue reading)"
+    r"[\s\]】）)»>→.。]*(?:</?[a-z][^<>]{0,300}>\s*)*\Z"
+)
+# Characters of markup from which a summary is taken for the article itself.
+LONG_SUMMARY = 600
+
+
+def is_whole(entry: Entry) -> bool:
+    """Tells whether the entry's summary is its full text: it has paragraphs or pictures of its own
+    or is long, and does not break off."""
+    summary = entry.summary
+    if not summary or _TEASER_END.search(summary[-500:]):
+        return False
+    return len(summary) >= LONG_SUMMARY or _BLOCK.search(summary) is not None

@@ -1,0 +1,61 @@
+"""The addresses a body may lead to: http, https and mailto, absolute, fit for any form."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from urllib.parse import quote, urljoin
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
+_WEB = re.compile(r"(https?):[/\\]*", re.IGNORECASE)
+# White space, controls, direction marks and what delimits an address in HTML, Markdown or template
+# code. Browsers encode most of these themselves; "%" is not among them, so twice equals once.
+_UNSAFE = re.compile(
+    '[\\s\x00-\x20\x7f-\xa0"<>\\\\^`{|}\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]'
+)
+_CLEAN = re.compile(r"https?://[A-Za-z0-9][!#-;=?-\[\]_a-z~]*\Z")  # the common case, read once
+# Browsers drop these anywhere in an address before they look at its scheme.
+_IGNORED = str.maketrans("", "", "\t\n\r")
+_EDGES = "".join(map(chr, range(0x21)))
+
+
+def clean_link(href: str | None, base_url: str | None) -> str | None:
+    """Gives the absolute address that a link leads to; None where it leads nowhere we know.
+
+    Relative addresses need a ``base_url``. Image proxies are left as they are.
+    """
+    href = (href or "").strip(_EDGES).translate(_IGNORED)
+    if not _SCHEME.match(href):
+        if href.startswith("//"):
+            href = "https:" + href
+        elif href and base_url:
+            try:
+                href = urljoin(base_url, href)
+            except ValueError:  # a bracket without an IPv6 address
+                return None
+        else:
+            return None
+    if href[:7].lower() == "mailto:":
+        return "mailto:" + _quote(href[7:]) if len(href) > 7 else None
+    return clean_web_url(href)
+
+
+def clean_web_url(url: str) -> str | None:
+    """Gives an http or https address with unsafe characters encoded; None for any other."""
+    if _CLEAN.match(url):
+        return url
+    web = _WEB.match(url)
+    if web is None:
+        return None
+    rest = _quote(url[web.end() :])
+    return f"{web[1].lower()}://{rest}" if rest[:1] not in ("", "?", "#", ":", "@") else None
+
+
+def plain_src(attributes: Mapping[str, str | None]) -> str | None:
+    """Gives the ``src`` of an image when it is an absolute http or https address."""
+    src = (attributes.get("src") or "").strip(_EDGES).translate(_IGNORED)
+    return clean_web_url("https:" + src if src.startswith("//") else src)
+
+
+def _quote(url: str) -> str:
+    return _UNSAFE.sub(lambda unsafe: quote(unsafe[0], safe=""), url)

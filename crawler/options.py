@@ -1,0 +1,125 @@
+"""The ``NEWS_…`` settings, read and checked once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from scrapy.exceptions import UsageError
+from scrapy.settings import BaseSettings
+
+from crawler.archive import Renderer
+from crawler.article import FORMS, Article, Form
+from crawler.errors import NewsError
+from crawler.images import ImageTable, load_image_table
+from crawler.posts import DIALECTS, Dialect, render_post
+from crawler.sources import IMAGE_PROXIES, Source, load_sources
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the operator decided. ``timezone`` is that of dates and sources that name none."""
+
+    archive: Path
+    dialect: Dialect
+    body: Form
+    extra_keys: bool
+    placeholder_image: str | None
+    sources_path: Path | None
+    timezone: str
+    max_entries: int
+    max_bytes: int
+    max_depth: int
+    max_seconds: int
+
+    def load_sources(self) -> dict[str, Source]:
+        """Gives every source by name. Raises UsageError when one does not validate."""
+        try:
+            return load_sources(self.sources_path, timezone=self.timezone)
+        except NewsError as error:
+            raise UsageError(str(error), print_help=False) from error
+
+    def load_image_table(self) -> ImageTable:
+        """Gives the image proxies, the user's among them. Raises UsageError."""
+        path = self.sources_path / IMAGE_PROXIES if self.sources_path else None
+        if path is None or not path.is_file():
+            return load_image_table()
+        try:
+            return load_image_table(path.read_text("utf-8"), path_for_errors=str(path))
+        except (NewsError, OSError, UnicodeDecodeError) as error:
+            raise UsageError(str(error), print_help=False) from error
+
+    @property
+    def render(self) -> Renderer:
+        return partial(_render, self)
+
+
+def _render(options: Options, article: Article, timezone: str) -> bytes:
+    return render_post(
+        article,
+        dialect=options.dialect,
+        extra_keys=options.extra_keys,
+        placeholder_image=options.placeholder_image,
+        timezone=timezone,
+    )
+
+
+def read_options(settings: BaseSettings) -> Options:
+    """Reads the settings; raises UsageError with one line that names setting and value."""
+    dialect = settings.get("NEWS_DIALECT")
+    if dialect not in DIALECTS:
+        raise _wrong("NEWS_DIALECT", dialect, f"one of {', '.join(DIALECTS)}")
+    body = settings.get("NEWS_BODY")
+    if body not in FORMS:
+        raise _wrong("NEWS_BODY", body, f"one of {', '.join(FORMS)}")
+    if dialect.endswith("-seed") and body != "html":
+        # "text" is what the settings page says when nobody has decided.
+        if body != "text" or (settings.getpriority("NEWS_BODY") or 0) > 20:
+            raise _wrong("NEWS_BODY", body, f"html, the only form that dialect {dialect} has")
+        body = "html"
+    timezone = settings.get("NEWS_TIMEZONE")
+    try:
+        ZoneInfo(timezone)
+    except (KeyError, ValueError, TypeError, OSError) as error:
+        raise _wrong("NEWS_TIMEZONE", timezone, "a time zone such as Asia/Shanghai") from error
+    archive = settings.get("NEWS_ARCHIVE")
+    if not archive:
+        raise _wrong("NEWS_ARCHIVE", archive, "the folder of the archive")
+    placeholder = settings.get("NEWS_PLACEHOLDER_IMAGE") or None
+    if placeholder and urlsplit(placeholder).scheme not in ("http", "https"):
+        raise _wrong("NEWS_PLACEHOLDER_IMAGE", placeholder, "an http or https address")
+    sources = settings.get("NEWS_SOURCES") or None
+    try:
+        extra_keys = settings.getbool("NEWS_EXTRA_KEYS")
+    except ValueError as error:
+        raise _wrong("NEWS_EXTRA_KEYS", settings.get("NEWS_EXTRA_KEYS"), "True or False") from error
+    return Options(
+        archive=Path(archive),
+        dialect=dialect,
+        body=body,
+        extra_keys=extra_keys,
+        placeholder_image=placeholder,
+        sources_path=Path(sources) if sources else None,
+        timezone=timezone,
+        max_entries=_positive(settings, "NEWS_MAX_ENTRIES"),
+        max_bytes=_positive(settings, "NEWS_MAX_BYTES"),
+        max_depth=_positive(settings, "NEWS_MAX_DEPTH"),
+        max_seconds=_positive(settings, "NEWS_MAX_SECONDS"),
+    )
+
+
+def _positive(settings: BaseSettings, name: str) -> int:
+    try:
+        value = settings.getint(name)
+    except (ValueError, TypeError):
+        value = 0
+    if value < 1:
+        raise _wrong(name, settings.get(name), "a whole number above 0")
+    return value
+
+
+def _wrong(name: str, value: object, expected: str) -> UsageError:
+    return UsageError(f"{name} is {value!r}, expected {expected}", print_help=False)

@@ -1,0 +1,51 @@
+"""Article page -> Article: by the rule of its source, or by what pages have in common.
+
+Takes the bytes of one page and knows nothing of requests. What it gives is what the page says:
+texts are tidy, the body is HTML as it stood (form "html"), image addresses are as written. Cleaning
+and decoding are the business of ``crawler.normalize``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from crawler.article import Article
+from crawler.encoding import decode_text
+from crawler.errors import PageError
+from crawler.pages.generic import extract_generic
+from crawler.pages.rules import extract_by_rules
+from crawler.selectors import find_excess
+from crawler.sources.rules import PageRule
+
+__all__ = ["extract_article"]
+
+
+def extract_article(
+    data: bytes,
+    *,
+    url: str,
+    rule: PageRule | Sequence[PageRule] | None = None,
+    content_type: str | None = None,
+    timezone: str = "Asia/Shanghai",
+    now: datetime | None = None,
+) -> Article:
+    """Gives the article of a page: title, body, dates, byline, origin, channel and image, each
+    empty where the page does not say; ``canonical_url`` is ``url``.
+
+    ``content_type`` is the value of the HTTP header. ``timezone`` (an IANA name) is for dates that
+    name no zone; ``now`` (aware) is what dates without a year are counted back from, without it
+    they are none. Rules are tried in order, the first that fits wins; without any the page is read
+    by its structured data and its densest text.
+
+    Raises PageError, and nothing else whatever the bytes: no rule fits (the layout has changed:
+    the reason names the selectors), or there is no article to be found.
+    """
+    text = decode_text(data, content_type=content_type, kind="html").text
+    excess = find_excess(text)
+    if excess:
+        raise PageError(excess, url=url)
+    rules = (rule,) if isinstance(rule, PageRule) else tuple(rule or ())
+    if rules:
+        return extract_by_rules(text, url=url, rules=rules, timezone=timezone, now=now)
+    return extract_generic(text, url=url, timezone=timezone, now=now)

@@ -1,0 +1,146 @@
+"""An article's last two stations: it is normalised, and it is archived."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import Any, Self
+
+from itemadapter import ItemAdapter
+from scrapy.crawler import Crawler
+from scrapy.exceptions import DropItem
+
+from crawler.archive import Archive, Candidate, Outcome, Validator, Verdict
+from crawler.errors import ArchiveError
+from crawler.extensions import RunReporter
+from crawler.items import NewsItem
+from crawler.normalize import normalize
+from crawler.options import read_options
+
+logger = logging.getLogger(__name__)
+
+# Articles of one group: a sync and a commit each cost milliseconds, a group of this size shares
+# one; what a killed run has to fetch again is at most this much.
+GROUP_SIZE = 256
+GROUP_SECONDS = 2.0
+
+_COUNTED = {
+    Verdict.NEW: "new",
+    Verdict.UPDATED: "updated",
+    Verdict.DUPLICATE: "duplicates",
+    Verdict.UNCHANGED: "unchanged",
+}
+
+
+class ArchiveFailed(DropItem):
+    """The archive could not be written: what was met is not on disk and not marked as seen."""
+
+
+class NormalizePipeline:
+    """Strips markup, decodes images, reads credits, hashes."""
+
+    def __init__(self, crawler: Crawler) -> None:
+        options = read_options(crawler.settings)
+        self._body = options.body
+        self._table = options.load_image_table()
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        return cls(crawler)
+
+    def process_item(self, item: Any) -> Any:
+        if isinstance(item, NewsItem):
+            return normalize(item, body=self._body, table=self._table, base_url=item.base_url)
+        # Somebody's own spider: any kind of item whose fields are an article's.
+        fields = ItemAdapter(item).asdict()
+        return normalize(NewsItem(**fields), body=self._body, table=self._table)
+
+
+class ArchivePipeline:
+    """Hands articles to the archive in groups, off the reactor, and counts what became of them."""
+
+    def __init__(self, crawler: Crawler) -> None:
+        self._crawler = crawler
+        self._options = read_options(crawler.settings)
+        self._waiting: list[Candidate | Validator] = []
+        self._writing: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._failed: ArchiveError | None = None
+        self.archive: Archive
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        return cls(crawler)
+
+    def open_spider(self) -> None:
+        self.archive = Archive(self._options.archive, self._options.render)
+        reporter = self._crawler.get_extension(RunReporter)
+        assert reporter is not None
+        self._report = reporter.report
+        self._report.warnings += self.archive.warnings
+        warning = self.archive.note_form(self._options.dialect, self._options.body)
+        if warning:
+            self._report.warnings.append(warning)
+            logger.warning(warning)
+
+    async def process_item(self, item: Any) -> Any:
+        if self._failed:
+            raise ArchiveFailed(str(self._failed))
+        self._waiting.append(
+            Candidate(article=item, timezone=item.timezone, met_at=item.met_at, entry=item.entry)
+        )
+        for ticket in item.tickets:
+            ticket.settle()
+        if len(self._waiting) >= GROUP_SIZE:
+            if self._writing:
+                await self._writing  # no faster than the disk
+            self._start_writing()
+        elif self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(GROUP_SECONDS, self._start_writing)
+        return item
+
+    def keep_validator(self, validator: Validator) -> None:
+        """Keeps a feed's validators, after all the articles that were handed in before."""
+        self._waiting.append(validator)
+
+    def _start_writing(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        if self._waiting and (self._writing is None or self._writing.done()):
+            batch, self._waiting = self._waiting, []
+            self._writing = asyncio.create_task(self._write(batch))
+
+    async def _write(self, batch: list[Candidate | Validator]) -> None:
+        try:
+            outcomes = await asyncio.to_thread(self.archive.commit, batch)
+        except ArchiveError as error:
+            if self._failed is None:
+                self._failed = error
+                self._report.errors.append(f"archive: {error}")
+                engine = self._crawler.engine
+                with contextlib.suppress(RuntimeError):  # it is closing already
+                    asyncio.create_task(engine.close_spider_async(reason="archive_failed"))  # noqa: RUF006
+            return
+        for outcome in outcomes:
+            self._count(outcome)
+
+    def _count(self, outcome: Outcome) -> None:
+        report = self._report.of(outcome.article.source)
+        name = _COUNTED[outcome.verdict]
+        setattr(report, name, getattr(report, name) + 1)
+        if outcome.healed:
+            report.healed += 1
+            report.warn("its file was missing or changed and was written again", outcome.path)
+
+    async def close_spider(self) -> None:
+        if self._writing:
+            await self._writing
+        if self._timer:
+            self._timer.cancel()
+        if self._waiting and self._failed is None:
+            batch, self._waiting = self._waiting, []
+            await self._write(batch)
+        self.archive.close()

@@ -1,0 +1,130 @@
+"""The record of a run: what was met and what became of it, source by source. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+# A report is read by people: of one kind of trouble this many examples, and then the count.
+MOST_LISTED = 200
+
+
+@dataclass(slots=True)
+class Trouble:
+    """Something refused or odd: why, and where."""
+
+    reason: str
+    url: str = ""
+
+
+@dataclass(slots=True)
+class SourceReport:
+    """What a run did for one source.
+
+    ``conditional`` counts feeds that had not changed; ``first_at`` and ``last_at`` are the oldest
+    and the newest date among the entries met.
+    """
+
+    feeds: int = 0
+    entries: int = 0
+    new: int = 0
+    updated: int = 0
+    duplicates: int = 0
+    unchanged: int = 0
+    healed: int = 0
+    partial: int = 0
+    refused_count: int = 0
+    refused: list[Trouble] = field(default_factory=list)
+    bytes: int = 0
+    conditional: int = 0
+    first_at: datetime | None = None
+    last_at: datetime | None = None
+    warning_count: int = 0
+    warnings: list[Trouble] = field(default_factory=list)
+    feeds_failed: int = 0
+    verified: bool = True
+
+    def refuse(self, reason: str, url: str = "") -> None:
+        self.refused_count += 1
+        if len(self.refused) < MOST_LISTED:
+            self.refused.append(Trouble(reason, url))
+
+    def warn(self, reason: str, url: str = "") -> None:
+        self.warning_count += 1
+        if len(self.warnings) < MOST_LISTED:
+            self.warnings.append(Trouble(reason, url))
+
+    def see(self, at: datetime | None) -> None:
+        """Widens the span of dates met."""
+        if at is not None:
+            self.first_at = at if self.first_at is None else min(self.first_at, at)
+            self.last_at = at if self.last_at is None else max(self.last_at, at)
+
+    @property
+    def failed_wholly(self) -> bool:
+        """True when none of the source's feeds could be read (a list without rows counts so)."""
+        return self.feeds_failed > 0 and self.feeds == 0
+
+    def summary(self) -> str:
+        parts = [f"{self.new} new"]
+        for count, name in (
+            (self.updated, "updated"),
+            (self.duplicates, "duplicates"),
+            (self.unchanged, "unchanged"),
+            (self.healed, "healed"),
+            (self.partial, "partial"),
+            (self.conditional, "feeds not changed"),
+            (self.refused_count, "refused"),
+            (self.warning_count, "warnings"),
+            (self.feeds_failed, "feeds failed"),
+        ):
+            if count:
+                parts.append(f"{count} {name}")
+        return ", ".join(parts)
+
+
+@dataclass(slots=True)
+class RunReport:
+    """A run as a whole. ``errors`` are why its exit status is 1 beyond what sources tell."""
+
+    started_at: datetime
+    ended_at: datetime | None = None
+    sources: dict[str, SourceReport] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def of(self, source: str) -> SourceReport:
+        report = self.sources.get(source)
+        if report is None:
+            report = self.sources[source] = SourceReport()
+        return report
+
+    @property
+    def exit_status(self) -> int:
+        """0 when done, 1 when a source failed wholly or the archive could not be written."""
+        failed = any(report.failed_wholly for report in self.sources.values())
+        return int(bool(self.errors) or failed)
+
+    def as_json(self) -> dict[str, Any]:
+        """Gives the report as JSON values: keys as in the README, times in ISO 8601 UTC."""
+        return {
+            "started_at": _iso(self.started_at),
+            "ended_at": _iso(self.ended_at),
+            "exit_status": self.exit_status,
+            "errors": self.errors,
+            "warnings": self.warnings,
+            "sources": {
+                name: {
+                    key: _iso(value) if key in ("first_at", "last_at") else value
+                    for key, value in asdict(report).items()
+                }
+                for name, report in sorted(self.sources.items())
+            },
+        }
+
+
+def _iso(at: datetime | None) -> str | None:
+    if at is None:
+        return None
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,57 @@
+"""The whole machine on one page. Every setting here can be given with ``-s NAME=VALUE``."""
+
+BOT_NAME = "news-archive-crawler"
+SPIDER_MODULES = ["crawler.spiders"]
+SPIDER_LOADER_CLASS = "crawler.spiders.loader.SourceLoader"
+COMMANDS_MODULE = "crawler.commands"
+
+# ---- what is written, and where -------------------------------------------------------------
+NEWS_ARCHIVE = "archive"
+NEWS_DIALECT = "hexo"
+NEWS_BODY = "text"
+NEWS_EXTRA_KEYS = True
+NEWS_PLACEHOLDER_IMAGE = None
+NEWS_SOURCES = None
+NEWS_TIMEZONE = "Asia/Shanghai"
+
+# ---- bounds: what is over is refused by name -------------------------------------------------
+NEWS_MAX_ENTRIES = 200_000
+NEWS_MAX_BYTES = 64 * 1024 * 1024  # decoded; becomes DOWNLOAD_MAXSIZE
+NEWS_MAX_DEPTH = 200
+NEWS_MAX_SECONDS = 120  # a response, from the first byte asked to the last; DOWNLOAD_TIMEOUT
+
+# ---- an article's way ------------------------------------------------------------------------
+ITEM_PIPELINES = {
+    "crawler.pipelines.NormalizePipeline": 300,
+    "crawler.pipelines.ArchivePipeline": 900,
+}
+EXTENSIONS = {
+    "crawler.extensions.RunReporter": 0,
+    "scrapy.extensions.telnet.TelnetConsole": None,
+    "scrapy.extensions.memusage.MemoryUsage": None,
+}
+LOG_FORMATTER = "crawler.extensions.QuietLogFormatter"
+FEED_EXPORT_FIELDS = [  # of `-O articles.jsonl`
+    "title", "section", "label", "channel", "published", "updated", "image", "images", "body",
+    "form", "source", "guid", "canonical_url", "byline", "origin", "dated", "partial", "hash",
+]  # fmt: skip
+
+# ---- manners ---------------------------------------------------------------------------------
+USER_AGENT = "news-archive-crawler/0.1 (reads news feeds for an archive)"
+ROBOTSTXT_OBEY = True
+CONCURRENT_REQUESTS = 16
+CONCURRENT_REQUESTS_PER_DOMAIN = 4
+DOWNLOAD_DELAY = 0.25  # seconds between requests to one host
+RETRY_TIMES = 2  # after the first try
+REDIRECT_MAX_TIMES = 5
+COOKIES_ENABLED = False
+DOWNLOAD_HANDLERS = {"data": None, "file": None, "ftp": None, "s3": None}
+TELNETCONSOLE_ENABLED = False
+REMOTE_CONTROL_ENABLED = False
+DOWNLOAD_VERIFY_CERTIFICATES = True
+
+# ---- speed: what was found to matter, in order ------------------------------------------------
+# By default Scrapy starts a hundred tasks for the output of every response.
+CONCURRENT_ITEMS = 4
+SCRAPER_SLOT_MAX_ACTIVE_SIZE = 32 * 1024 * 1024
+LOG_LEVEL = "INFO"

@@ -1,0 +1,426 @@
+"""The archive: decisions, revisions, carriers, healing, on a real disk with a real ledger."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from crawler.archive import Archive, Candidate, Validator, Verdict
+from crawler.archive.decide import identify, name_folder, name_post, name_revision
+from crawler.archive.files import GroupWriter
+from crawler.archive.ledger import Ledger
+from crawler.archive.rebuild import verify
+from crawler.article import Article
+from crawler.errors import ArchiveError, LedgerError
+from crawler.normalize import normalize
+from crawler.posts import parse_post, render_post
+
+BEIJING = timezone(timedelta(hours=8))
+MET = datetime(2026, 6, 4, 3, 0, tzinfo=UTC)
+
+
+def render(article, zone):
+    return render_post(article, timezone=zone)
+
+
+open_archive = partial(Archive, render=render, wait_s=5.0)
+
+
+def meet(text="沪指收涨。", *, guid="1", source="stcn", title="大盘收评", hours=0, **fields):
+    """A normalised article met ``hours`` after MET."""
+    article = normalize(
+        Article(
+            title=title,
+            body=f"<p>{text}</p>",
+            source=source,
+            guid=guid,
+            label=source,
+            published=fields.pop("published", datetime(2026, 6, 4, 1, 0, tzinfo=BEIJING)),
+            **fields,
+        )
+    )
+    return Candidate(article, "Asia/Shanghai", MET + timedelta(hours=hours), entry=b"e" * 16)
+
+
+def posts_of(root: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(root)): parse_post(path.read_bytes()).article.body
+        for folder in ("posts", "revisions")
+        for path in sorted((root / folder).rglob("*.md"))
+    }
+
+
+def findings(root: Path) -> list[str]:
+    ledger = Ledger(root / "ledger.sqlite3", read_only=True)
+    found = verify(root, ledger).findings
+    ledger.close()
+    return [f"{finding.path}: {finding.reason}" for finding in found]
+
+
+def run(root: Path, *candidates) -> list[Verdict]:
+    with open_archive(root) as archive:
+        return [outcome.verdict for outcome in archive.commit(candidates)]
+
+
+# ---------------------------------------------------------------- names
+
+
+@pytest.mark.parametrize(
+    ("guid", "url", "content", "digits"),
+    [
+        ("g", "u", "h", "68c0aab51983"),
+        (None, "u", "h", "732b7ea2bc78"),
+        ("", None, "h", "f22c96d6fb85"),
+    ],
+    ids=["guid", "url", "hash"],
+)
+def test_identities_are_pinned(guid, url, content, digits):
+    assert identify("stcn", guid=guid, url=url, content=content).hex()[:12] == digits
+
+
+@pytest.mark.parametrize(
+    ("source", "folder"),
+    [
+        ("stcn", "stcn"),
+        ("www.stcn.com", "www.stcn.com"),
+        ("..", None),
+        ("../../etc", None),
+        ("证券时报", None),
+        ("A", None),
+        ("a" * 80, None),
+        ("con nul", None),
+    ],
+)
+def test_folders_are_safe_and_never_shared(source, folder):
+    name = name_folder(source)
+    assert name == folder if folder else name != source
+    assert name.isascii()
+    assert "/" not in name
+    assert name.strip(".")
+    assert len(name) <= 70
+    assert name == name.lower()
+
+
+def test_folder_of_upper_case_name_is_not_that_of_the_lower_case_one():
+    assert len({name_folder(name) for name in ("abc", "Abc", "ABC", "a/bc", "a bc")}) == 5
+
+
+def test_post_name_counts_days_in_the_sources_zone():
+    late = datetime(2026, 6, 3, 16, 30, tzinfo=UTC)
+    path = name_post("stcn", b"\xab" * 32, late, BEIJING)
+    assert path == "posts/stcn/2026/06/2026-06-04-abababababab.md"
+    assert (
+        name_revision(path, late, "sha256:" + "cd" * 32)
+        == "revisions/stcn/2026/06/2026-06-04-abababababab/20260603T163000Z-cdcdcdcdcdcd.md"
+    )
+
+
+# ---------------------------------------------------------------- decisions
+
+
+def test_same_article_twice_is_written_once(tmp_path):
+    assert run(tmp_path, meet()) == [Verdict.NEW]
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.md")}
+    assert run(tmp_path, meet(hours=5)) == [Verdict.UNCHANGED]
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.md")} == before
+    assert findings(tmp_path) == []
+
+
+def test_edit_makes_a_revision_and_a_b_a_ends_at_a(tmp_path):
+    verdicts = [run(tmp_path, meet(text, hours=n))[0] for n, text in enumerate("甲乙甲")]
+    assert verdicts == [Verdict.NEW, Verdict.UPDATED, Verdict.UPDATED]
+    bodies = posts_of(tmp_path)
+    assert len(bodies) == 3
+    live, *old = bodies.items()
+    assert live[1] == "甲"
+    assert sorted(body for _, body in old) == ["乙", "甲"]
+    assert all(path.startswith("revisions/" + live[0][6:-3] + "/") for path, _ in old)
+    assert [path.rpartition("/")[2][:16] for path, _ in old] == [
+        "20260604T030000Z",
+        "20260604T040000Z",
+    ]
+    post = parse_post((tmp_path / live[0]).read_bytes()).article
+    assert post.updated == MET + timedelta(hours=2)
+    assert findings(tmp_path) == []
+
+
+def test_same_text_under_another_identity_is_a_duplicate_and_stays_attached(tmp_path):
+    assert run(tmp_path, meet(), meet(source="mirror", guid="m")) == [
+        Verdict.NEW,
+        Verdict.DUPLICATE,
+    ]
+    assert len(posts_of(tmp_path)) == 1
+    # The mirror's text changes: the post it is attached to gets the revision.
+    assert run(tmp_path, meet("改了。", source="mirror", guid="m", hours=1)) == [Verdict.UPDATED]
+    bodies = posts_of(tmp_path)
+    assert sorted(bodies.values()) == ["改了。", "沪指收涨。"]
+    live = parse_post((tmp_path / next(iter(bodies))).read_bytes()).article
+    assert (live.source, live.guid, live.body) == ("stcn", "1", "改了。")
+    # The first carrier still has the old text: it does not take the edit back.
+    assert run(tmp_path, meet(hours=2)) == [Verdict.UNCHANGED]
+    assert findings(tmp_path) == []
+
+
+def test_duplicate_of_an_old_version_is_a_duplicate(tmp_path):
+    run(tmp_path, meet("甲"))
+    run(tmp_path, meet("乙", hours=1))
+    assert run(tmp_path, meet("甲", source="mirror", hours=2)) == [Verdict.DUPLICATE]
+
+
+def test_same_guid_at_two_sources_is_two_articles(tmp_path):
+    assert run(tmp_path, meet("甲"), meet("乙", source="other")) == [Verdict.NEW, Verdict.NEW]
+    assert len(posts_of(tmp_path)) == 2
+
+
+def test_edits_within_one_group_are_all_kept(tmp_path):
+    group = [meet(text, hours=n) for n, text in enumerate("甲乙丙")]
+    assert run(tmp_path, *group) == [Verdict.NEW, Verdict.UPDATED, Verdict.UPDATED]
+    assert sorted(posts_of(tmp_path).values()) == ["丙", "乙", "甲"]
+    assert findings(tmp_path) == []
+
+
+def test_undated_article_gets_the_time_it_was_met_and_keeps_it(tmp_path):
+    assert run(tmp_path, meet("甲", published=None)) == [Verdict.NEW]
+    assert run(tmp_path, meet("乙", published=None, hours=30)) == [Verdict.UPDATED]
+    live = parse_post((tmp_path / next(iter(posts_of(tmp_path)))).read_bytes()).article
+    assert (live.published, live.dated, live.body) == (MET, "fetched", "乙")
+
+
+# ---------------------------------------------------------------- healing
+
+
+def only_post(root: Path) -> Path:
+    (path,) = (root / "posts").rglob("*.md")
+    return path
+
+
+def test_missing_file_is_named_and_written_again(tmp_path):
+    run(tmp_path, meet())
+    path = only_post(tmp_path)
+    data = path.read_bytes()
+    path.unlink()
+    assert [line.rpartition(": ")[2] for line in findings(tmp_path)] == ["the ledger knows it"]
+    with open_archive(tmp_path) as archive:
+        assert [o.healed for o in archive.commit([meet(hours=1)])] == [True]
+    assert path.read_bytes() == data
+    assert findings(tmp_path) == []
+
+
+def test_edited_file_is_named_kept_aside_and_written_again(tmp_path):
+    run(tmp_path, meet())
+    path = only_post(tmp_path)
+    data = path.read_bytes()
+    path.write_bytes(data.replace("大盘收评".encode(), "大盘收平".encode()))
+    assert "title or text differ (title '大盘收平')" in findings(tmp_path)[0]
+    run(tmp_path, meet(hours=1))
+    assert path.read_bytes() == data
+    (kept,) = (tmp_path / "revisions").rglob("*.md")
+    assert "大盘收平" in kept.read_text()
+    assert findings(tmp_path) == []
+
+
+def test_touched_file_is_left_alone(tmp_path):
+    run(tmp_path, meet())
+    os.utime(only_post(tmp_path), (1, 1))
+    with open_archive(tmp_path) as archive:
+        assert [o.healed for o in archive.commit([meet(hours=1)])] == [False]
+    assert only_post(tmp_path).stat().st_mtime == 1
+
+
+def test_flipped_byte_is_named(tmp_path):
+    run(tmp_path, meet())
+    path = only_post(tmp_path)
+    data = bytearray(path.read_bytes())
+    data[-3] ^= 1
+    path.write_bytes(data)
+    (line,) = findings(tmp_path)
+    assert line.startswith(f"{path.relative_to(tmp_path)}: changed")
+
+
+def test_foreign_and_doubled_files_are_named(tmp_path):
+    run(tmp_path, meet())
+    path = only_post(tmp_path)
+    (path.parent / "notes.md").write_text("x")
+    (path.parent / path.name.replace("-04-", "-05-")).write_bytes(path.read_bytes())
+    reasons = sorted(line.partition(": ")[2].partition(":")[0] for line in findings(tmp_path))
+    assert reasons == ["doubled", "foreign", "unknown"]
+
+
+def test_ledger_is_made_again_when_it_is_missing(tmp_path):
+    run(tmp_path, meet("甲"), meet("丙", guid="2"))
+    run(tmp_path, meet("乙", hours=1))
+    before = posts_of(tmp_path)
+    for file in tmp_path.glob("ledger.sqlite3*"):
+        file.unlink()
+    with open_archive(tmp_path) as archive:
+        assert "missing, made again" in archive.warnings[0]
+        met = [meet("乙", hours=2), meet("丙", guid="2"), meet("甲", source="mirror", hours=2)]
+        verdicts = [outcome.verdict for outcome in archive.commit(met)]
+    assert verdicts == [Verdict.UNCHANGED, Verdict.UNCHANGED, Verdict.DUPLICATE]
+    assert posts_of(tmp_path) == before
+    assert findings(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(b"not a database" * 100),
+        lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
+        lambda path: path.write_bytes(b""),
+        lambda path: (path.unlink(), sqlite3.connect(path).execute("CREATE TABLE t (x)")),
+    ],
+    ids=["overwritten", "halved", "emptied", "foreign"],
+)
+def test_damaged_ledger_is_kept_aside_and_made_again(tmp_path, damage):
+    run(tmp_path, *(meet(f"第{n}篇。", guid=str(n)) for n in range(30)))
+    before = posts_of(tmp_path)
+    damage(tmp_path / "ledger.sqlite3")
+    assert set(run(tmp_path, *(meet(f"第{n}篇。", guid=str(n)) for n in range(30)))) == {
+        Verdict.UNCHANGED
+    }
+    assert posts_of(tmp_path) == before
+    assert findings(tmp_path) == []
+
+
+def test_posts_without_extra_keys_are_known_by_their_names(tmp_path):
+    bare = partial(Archive, render=lambda article, zone: render_post(article, extra_keys=False))
+    with bare(tmp_path) as archive:
+        archive.commit([meet()])
+    (tmp_path / "ledger.sqlite3").unlink()
+    with bare(tmp_path) as archive:
+        verdicts = [
+            outcome.verdict for outcome in archive.commit([meet(), meet("改了。", hours=1)])
+        ]
+    assert verdicts == [Verdict.UNCHANGED, Verdict.UPDATED]
+    assert len(posts_of(tmp_path)) == 2
+
+
+def test_locked_ledger_is_named(tmp_path):
+    run(tmp_path, meet())
+    other = sqlite3.connect(tmp_path / "ledger.sqlite3", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(LedgerError, match=r"ledger\.sqlite3: locked by another program"):  # noqa: SIM117
+        with open_archive(tmp_path, wait_s=0.2) as archive:
+            archive.commit([meet("乙", guid="2")])
+    other.close()
+    assert len(posts_of(tmp_path)) == 1
+    assert not list(tmp_path.glob(".run-*"))
+
+
+def test_nothing_counts_as_seen_when_a_folder_cannot_be_made(tmp_path):
+    (tmp_path / "posts").write_text("a file in the way")
+    with open_archive(tmp_path) as archive:
+        with pytest.raises(ArchiveError, match="posts"):
+            archive.commit([meet()])
+        (tmp_path / "posts").unlink()
+        assert [o.verdict for o in archive.commit([meet()])] == [Verdict.NEW]
+
+
+def test_no_symlink_is_followed_out_of_the_archive(tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    root = tmp_path / "archive"
+    (root / "posts").mkdir(parents=True)
+    (root / "posts" / "stcn").symlink_to(outside)
+    with open_archive(root) as archive, pytest.raises(ArchiveError, match="leads out"):
+        archive.commit([meet()])
+    assert list(outside.iterdir()) == []
+
+
+def test_validators_are_kept_with_the_articles_before_them(tmp_path):
+    validator = Validator("stcn", "http://a.example/feed", '"e"', None, b"d" * 32, 1)
+    with open_archive(tmp_path) as archive:
+        archive.commit([meet(), validator])
+    with open_archive(tmp_path) as archive:
+        assert archive.find_validator("stcn", "http://a.example/feed") == validator
+        assert archive.find_validator("stcn", "http://a.example/other") is None
+
+
+def test_known_page_is_current_until_its_entry_or_its_file_changes(tmp_path):
+    candidate = meet()
+    identity = identify("stcn", guid="1", url=None, content=None)
+    with open_archive(tmp_path) as archive:
+        archive.commit([candidate])
+    with open_archive(tmp_path) as archive:
+        assert archive.is_current(identity, b"e" * 16)
+        assert not archive.is_current(identity, b"f" * 16)
+        only_post(tmp_path).unlink()
+        assert not archive.is_current(identity, b"e" * 16)
+
+
+# ---------------------------------------------------------------- killed
+
+CHILD = textwrap.dedent(
+    """
+    import os, signal, sys
+    from pathlib import Path
+    from tests.test_archive import meet, open_archive
+    root, at = Path(sys.argv[1]), int(sys.argv[2])
+    count = 0
+    def counted(function):
+        def call(*args, **kwargs):
+            global count
+            count += 1
+            if count == at:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return function(*args, **kwargs)
+        return call
+    with open_archive(root) as archive:
+        for name in ("open", "write", "replace", "fsync", "close"):
+            setattr(os, name, counted(getattr(os, name)))
+        archive.commit([meet(f"第{n}篇。", guid=str(n), published=None) for n in range(3)])
+        archive.commit([meet(f"第{n}篇改。", guid=str(n), hours=1, published=None) for n in range(3)])
+    """
+)
+
+
+def test_killed_at_any_file_operation_a_rerun_heals(tmp_path):
+    """A real process ended by SIGKILL before its n-th operation on a file, for a spread of n."""
+    survived = 0
+    for at in range(1, 110, 6):
+        root = tmp_path / str(at)
+        command = [sys.executable, "-c", CHILD, str(root), str(at)]
+        code = subprocess.run(command, check=False, cwd=Path(__file__).parents[1]).returncode
+        assert code in (0, -signal.SIGKILL)
+        survived += code == 0
+        for path in root.glob("posts/**/*.md"):  # old file or new file, never half
+            assert parse_post(path.read_bytes()).article.body.endswith(("篇。", "篇改。"))
+        edited = [meet(f"第{n}篇改。", guid=str(n), hours=30, published=None) for n in range(3)]
+        run(root, *edited)
+        bodies = posts_of(root)
+        live = sorted(body for path, body in bodies.items() if path.startswith("posts/"))
+        assert live == ["第0篇改。", "第1篇改。", "第2篇改。"]
+        old = [body for path, body in bodies.items() if path.startswith("revisions/")]
+        assert len(old) == len(set(old)) <= 3
+        assert findings(root) == []
+        assert not list(root.rglob(".*")), "temp files or markers left"
+        assert set(run(root, *edited)) == {Verdict.UNCHANGED}
+    assert 0 < survived < 16
+
+
+def test_failed_write_leaves_no_temp_file(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "target").mkdir()
+    with pytest.raises(ArchiveError, match="target"):
+        GroupWriter(tmp_path, "t").write({"a/one": b"1", "a/target": b"2"})
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["one", "target"]
+
+
+def test_update_keeps_what_the_candidate_does_not_say(tmp_path):
+    first = meet("甲", canonical_url="https://a.example/1")
+    second = meet("乙", canonical_url="https://a.example/1", hours=1)
+    second = replace(second, article=replace(second.article, published=None))
+    run(tmp_path, first)
+    run(tmp_path, second)
+    live = parse_post(only_post(tmp_path).read_bytes()).article
+    assert live.published == first.article.published
