@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 Value = str | list[str]
 
@@ -43,6 +44,7 @@ def quote_double(text: str) -> str:
     return '"' + one_line(text).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+@lru_cache(maxsize=1024)  # labels, channels and sources come again with every article
 def quote_if_needed(text: str) -> str:
     """Gives the text plain where YAML 1.1 and 1.2 both read it back, else single-quoted."""
     text = one_line(text)
@@ -54,7 +56,7 @@ def quote_if_needed(text: str) -> str:
         or ": " in text
         or " #" in text
         or text.lower() in _WORDS
-        or _NUMBER_OR_DATE.fullmatch(text)
+        or (text[0] in "+0123456789" and _NUMBER_OR_DATE.fullmatch(text))
         or "\ufeff" in text
     ):
         return quote_single(text)

@@ -83,13 +83,31 @@ def compile_selector(text: str) -> Selector:
     return Selector(source, query, (ending[1] or "") if ending else None)
 
 
+# XPath 1.0, section 4, the node types, and the operators that can stand before a bracket. lxml
+# finds a wrong name only on a page that has the elements before it.
+_XPATH_CALLS = frozenset(
+    "last position count id local-name namespace-uri name string concat starts-with contains "
+    "substring-before substring-after substring string-length normalize-space translate boolean "
+    "not true false lang number sum floor ceiling round text node comment processing-instruction "
+    "and or div mod".split()
+)
+_XPATH_CALL = re.compile(r"([\w.:-]+)\s*\(")
+_XPATH_TEXT = re.compile(r"\"[^\"]*\"|'[^']*'")
+
+
 @lru_cache(maxsize=4096)
 def _compile_xpath(query: str) -> etree.XPath:
     try:
         compiled = etree.XPath(query, smart_strings=False)
-        compiled(etree.Element("html"))  # unknown functions and prefixes show only in use
-    except etree.XPathError as error:
+        compiled(etree.Element("html"))  # unknown prefixes show only in use
+    except (etree.XPathError, ValueError) as error:  # ValueError: control characters
         raise SelectorError(f"found {query[:200]!r}, expected XPath 1.0: {error}") from error
+    for called in _XPATH_CALL.findall(_XPATH_TEXT.sub("", query)):
+        name = called.rpartition("::")[2]
+        if name not in _XPATH_CALLS:
+            raise SelectorError(
+                f"found {query[:200]!r}, expected XPath 1.0, which has no function {name}()"
+            )
     return compiled
 
 
@@ -97,7 +115,7 @@ def _compile_xpath(query: str) -> etree.XPath:
 def _translate_css(query: str) -> etree.XPath:
     try:
         return etree.XPath(cssselect.HTMLTranslator().css_to_xpath(query), smart_strings=False)
-    except (cssselect.SelectorError, etree.XPathError) as error:
+    except (cssselect.SelectorError, etree.XPathError, ValueError) as error:
         raise SelectorError(
             f"found {query[:200]!r}, expected CSS that can run beside XPath: {error}"
         ) from error
@@ -409,7 +427,7 @@ MAX_REPEATS = 1_000_000
 _MOST_ALIKE = 42  # three of each formatting element without attributes
 _HARMLESS = 65_536  # characters: no nesting or attribute list in so little costs half a second
 _LONG_TAG = 4_000
-_ENDED_BY_ITSELF = frozenset(
+_ENDED = frozenset(  # tags that need no end tag
     "area base br col embed hr img input link meta param source track wbr "
     # and what the next of its kind or the end of its parent closes
     "p li dt dd tr td th thead tbody tfoot option optgroup colgroup rt rp html head body".split()
@@ -417,6 +435,8 @@ _ENDED_BY_ITSELF = frozenset(
 # Expressions and not a tree walk: they decide whether to build the tree. None has a repeat that
 # can give back what it took.
 _TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)")
+_NAMED_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:_-]*)(?=[\s/>])")
+_SCRIPT = re.compile(r"<script\b.*?(?:</script|\Z)", re.DOTALL | re.IGNORECASE)
 _FORMATTING = re.compile(  # factored by first letter: ignoring case would cost five times the time
     r"</?[bisuetcfnBISUETCFN](?:|[mM]|[tT]|[iI][gG]|[oO][dD][eE]|[oO][nN][tT]|[oO][bB][rR]"
     r"|[mM][aA][lL][lL]|[tT][rR][iI][kK][eE]|[tT][rR][oO][nN][gG])[\s/>]"
@@ -435,7 +455,7 @@ def find_excess(text: str) -> str | None:
     count = text.count("<")
     if count * count > 4 * MAX_REPEATS:  # as many left open as there are paragraphs, at the worst
         formatting = _FORMATTING.findall(text)
-        left_open = _find_depth(tag[1] == "/" for tag in formatting)
+        left_open = _find_depth([(tag[1:2], "") for tag in formatting])
         special = sum(tag[-1] != ">" for tag in formatting)
         if min(left_open, special + _MOST_ALIKE) * count > MAX_REPEATS:
             return "too many formatting elements left open"
@@ -449,19 +469,21 @@ def find_excess(text: str) -> str | None:
     if len(_ROOT.findall(text)) > MAX_ROOTS:
         return f"more than {MAX_ROOTS} html or body elements"
     if count > 8 * MAX_DEPTH:
-        tags = ((tag.lower(), end) for end, tag in _TAG.findall(text))
-        if _find_depth(end == "/" for tag, end in tags if tag not in _ENDED_BY_ITSELF) > MAX_DEPTH:
+        # In scripts "<" is mostly a comparison; but in SVG they are markup like any other.
+        tags = _TAG.findall(_SCRIPT.sub("", text)), _NAMED_TAG.findall(text)
+        if max(map(_find_depth, tags)) > MAX_DEPTH:
             return f"elements nested more than {MAX_DEPTH} deep"
     return None
 
 
-def _find_depth(tags: Iterable[bool]) -> int:
-    """How many elements are open at most; each tag says whether it is an end."""
+def _find_depth(tags: Iterable[tuple[str, str]]) -> int:
+    """How many elements are open at most; a tag is "/" for an end or anything else, and a name."""
+    ends = [end == "/" for end, name in tags if name.lower() not in _ENDED]
     depth = deepest = 0
-    for is_end in tags:
+    for is_end in ends:
         if not is_end:
             depth += 1
-            deepest = max(deepest, depth)
+            deepest += depth > deepest
         elif depth:
             depth -= 1
     return deepest

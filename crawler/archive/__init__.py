@@ -12,72 +12,30 @@ import fcntl
 import logging
 import os
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, tzinfo
-from hashlib import sha256
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-from zoneinfo import ZoneInfo
 
-from crawler.archive.decide import (
-    Known,
-    Verdict,
-    decide,
-    identify_article,
-    name_post,
-    name_revision,
-)
-from crawler.archive.files import (
-    GroupWriter,
-    Stamp,
-    archive_error,
-    is_temp,
-    stamp_of,
-    walk_files,
-)
-from crawler.archive.ledger import Carrier, Ledger, PostRow, Validator
+from crawler.archive.decide import Verdict, identify_article
+from crawler.archive.files import GroupWriter, Stamp, archive_error, is_temp, stamp_of, walk_files
+from crawler.archive.group import Candidate, Group, Outcome, Renderer
+from crawler.archive.ledger import Ledger, Validator
 from crawler.archive.rebuild import adopt_files, has_posts
-from crawler.article import Article
 from crawler.errors import ArchiveError, DamagedLedgerError
-from crawler.fingerprint import content_hash
-from crawler.posts import parse_post
 
-__all__ = ["Archive", "Candidate", "Outcome", "Validator", "Verdict", "identify_article"]
+__all__ = [
+    "Archive",
+    "Candidate",
+    "Outcome",
+    "Renderer",
+    "Validator",
+    "Verdict",
+    "identify_article",
+]
 
 logger = logging.getLogger(__name__)
-
-# Gives a post's bytes; the zone is the source's.
-Renderer = Callable[[Article, str], bytes]
-
-
-@dataclass(slots=True)
-class Candidate:
-    """A normalised article that was met, to be decided about.
-
-    ``entry`` is the digest of the feed entry it came from; ``met_at`` is when it was fetched.
-    """
-
-    article: Article
-    timezone: str
-    met_at: datetime
-    entry: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a candidate. ``path`` is its post's, relative to the archive.
-
-    ``healed`` says that the file was missing or not as we wrote it, and was written again.
-    ``twin`` is the address, else the title, of the article that a duplicate repeats.
-    """
-
-    article: Article
-    verdict: Verdict
-    path: str
-    healed: bool = False
-    twin: str | None = None
 
 
 class Archive:
@@ -209,253 +167,16 @@ class Archive:
         Validators are noted after the articles that stand before them. When it raises, nothing
         of the group counts as seen.
         """
-        group = _Group(self.root, self._ledger, self._render)
         with self._ledger.transaction():
-            outcomes = []
+            group = Group(self.root, self._ledger, self._render)
+            outcomes = [
+                group.place(member) for member in batch if not isinstance(member, Validator)
+            ]
+            group.write(self._files)
             for member in batch:
                 if isinstance(member, Validator):
                     self._ledger.put_validator(member)
-                else:
-                    outcomes.append(group.place(member))
-            group.write(self._files)
         return outcomes
-
-
-class _Group:
-    """One group of articles on its way to disk, inside one ledger transaction."""
-
-    def __init__(self, root: Path, ledger: Ledger, render: Renderer) -> None:
-        self._root = root
-        self._ledger = ledger
-        self._render = render
-        self._posts: dict[str, bytes] = {}
-        self._numbers: dict[str, int] = {}
-        self._revisions: dict[str, bytes] = {}
-
-    def place(self, candidate: Candidate) -> Outcome:
-        article = candidate.article
-        content = bytes.fromhex((article.hash or content_hash(article)).removeprefix("sha256:"))
-        identity = identify_article(article)
-        met_at = int(candidate.met_at.timestamp())
-        carrier = Carrier(
-            identity=identity,
-            source=article.source,
-            url=article.canonical_url,
-            title=article.title,
-            published_at=_seconds(article.published),
-            seen_at=met_at,
-            hash=content,
-            entry=candidate.entry,
-        )
-        found = self._ledger.find_carrier(identity)
-        twin = None if found else self._ledger.find_text(content)
-        verdict = decide(
-            Known(found[0].hash, found[1].hash) if found else None,
-            text_is_known=twin is not None,
-            content=content,
-        )
-        if found:
-            old, post = found
-            carrier.identity = old.identity
-            if verdict is Verdict.UPDATED:
-                self._revise(post, candidate, content, own=post.identity == old.identity)
-            elif post.hash == content and post.identity == old.identity:
-                healed = self._heal(post, candidate)
-                if old.entry != carrier.entry or old.hash != content:
-                    self._ledger.put_carrier(carrier, post.id)
-                return Outcome(article, verdict, post.path, healed=healed)
-            if old.entry != carrier.entry or old.hash != content:
-                self._ledger.put_carrier(carrier, post.id)
-            return Outcome(article, verdict, post.path)
-        if twin:
-            self._ledger.put_carrier(carrier, twin.id)
-            return Outcome(article, verdict, twin.path, twin=twin.title)
-        return self._add(candidate, identity, content, carrier)
-
-    def _add(
-        self, candidate: Candidate, identity: bytes, content: bytes, carrier: Carrier
-    ) -> Outcome:
-        article = _dated(candidate)
-        assert article.published is not None
-        zone: tzinfo = ZoneInfo(candidate.timezone)
-        path = name_post(article.source, identity, article.published, zone)
-        post = PostRow(
-            id=0,
-            identity=identity,
-            source=article.source,
-            path=path,
-            title=article.title,
-            hash=content,
-            file_hash=None,
-            size=0,
-            mtime_ns=0,
-            published_at=_seconds(article.published),
-            first_at=carrier.seen_at,
-            written_at=carrier.seen_at,
-        )
-        post.id = self._ledger.add_post(post, carrier)
-        if os.path.lexists(f"{self._root}/{path}"):
-            # A file that no ledger row tells of: this very version, or one that is to be kept.
-            there = self._read(path)
-            if there is not None:
-                if _hash_of(there) == "sha256:" + content.hex():
-                    self._take_over(post, there)
-                    return Outcome(article, Verdict.UNCHANGED, path)
-                self._keep(post, there, at=self._written_at(path))
-        self._put(post, self._render(article, candidate.timezone))
-        return Outcome(article, Verdict.NEW, path)
-
-    def _revise(self, post: PostRow, candidate: Candidate, content: bytes, *, own: bool) -> None:
-        """Puts a new version in the post's place, after the old one is kept as a revision.
-
-        What another carrier brings is only text, title, pictures and credits: the post stays the
-        article that its name says.
-        """
-        there = self._read(post.path)
-        article = replace(candidate.article, hash="sha256:" + content.hex())
-        if article.updated is None:
-            article.updated = candidate.met_at.replace(microsecond=0)
-        if there is not None:
-            old = parse_post(there).article
-            if not own:
-                article = replace(
-                    article,
-                    section=old.section,
-                    label=old.label,
-                    channel=old.channel,
-                    slug=old.slug,
-                    source=old.source,
-                    guid=old.guid,
-                    canonical_url=old.canonical_url,
-                    published=old.published,
-                    dated=old.dated,
-                )
-            elif article.published is None:
-                article.published, article.dated = old.published, old.dated
-        article = _dated(replace(candidate, article=article))
-        written_at = post.written_at
-        post.title = article.title
-        post.hash = content
-        post.published_at = _seconds(article.published)
-        post.written_at = int(candidate.met_at.timestamp())
-        self._ledger.put_version(post)
-        if there is not None:
-            if _hash_of(there) == article.hash:
-                # A run that was killed got as far as this file: only the ledger was behind.
-                self._take_over(post, there)
-                return
-            self._keep(post, there, at=datetime.fromtimestamp(written_at, UTC))
-        self._put(post, self._render(article, candidate.timezone))
-
-    def _heal(self, post: PostRow, candidate: Candidate) -> bool:
-        """Writes the file again when it is missing or is not what we wrote; keeps the odd one."""
-        if post.path in self._posts:
-            return False
-        stamp = stamp_of(f"{self._root}/{post.path}")
-        if stamp == Stamp(post.size, post.mtime_ns):
-            return False
-        there = self._read(post.path) if stamp else None
-        if stamp and there is not None:
-            digest = sha256(there).digest()
-            as_written = (
-                digest == post.file_hash
-                if post.file_hash
-                else (_hash_of(there) == candidate.article.hash)
-            )
-            if as_written:
-                self._ledger.put_stamp(
-                    post.id, size=stamp.size, mtime_ns=stamp.mtime_ns, file_hash=digest
-                )
-                return False
-            self._keep(post, there, at=self._written_at(post.path))
-        article = candidate.article
-        if article.published is None and post.published_at is not None:
-            article = replace(
-                article,
-                published=datetime.fromtimestamp(post.published_at, UTC),
-                dated="fetched",
-            )
-        self._put(
-            post, self._render(_dated(replace(candidate, article=article)), candidate.timezone)
-        )
-        return True
-
-    def _take_over(self, post: PostRow, data: bytes) -> None:
-        """Notes a file that stands in its place already."""
-        if post.path in self._posts:
-            return
-        stamp = stamp_of(f"{self._root}/{post.path}")
-        if stamp:
-            self._ledger.put_stamp(
-                post.id, size=stamp.size, mtime_ns=stamp.mtime_ns, file_hash=sha256(data).digest()
-            )
-
-    def _written_at(self, path: str) -> datetime:
-        stamp = stamp_of(f"{self._root}/{path}")
-        return datetime.fromtimestamp(stamp.mtime_ns // 10**9 if stamp else 0, UTC)
-
-    def _keep(self, post: PostRow, data: bytes, *, at: datetime) -> None:
-        self._revisions[name_revision(post.path, at, _hash_of(data))] = data
-
-    def _put(self, post: PostRow, data: bytes) -> None:
-        self._posts[post.path] = data
-        self._numbers[post.path] = post.id
-
-    def _read(self, path: str) -> bytes | None:
-        """Gives the post's bytes as they are, or will be when this group is written."""
-        if path in self._posts:
-            return self._posts[path]
-        full = f"{self._root}/{path}"
-        if os.path.islink(full):
-            raise ArchiveError(f"{full}: is a symbolic link")
-        try:
-            return Path(full).read_bytes()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise archive_error(error, full) from error
-
-    def write(self, files: GroupWriter) -> None:
-        # Old versions are safe before anything takes their place.
-        files.write(_only_changed(self._root, self._revisions))
-        for path, stamp in files.write(self._posts).items():
-            self._ledger.put_stamp(
-                self._numbers[path],
-                size=stamp.size,
-                mtime_ns=stamp.mtime_ns,
-                file_hash=sha256(self._posts[path]).digest(),
-            )
-
-
-def _dated(candidate: Candidate) -> Article:
-    """Gives the article with a date: its own, else the time it was met (FORMAT 2.6)."""
-    if candidate.article.published is not None:
-        return candidate.article
-    return replace(
-        candidate.article, published=candidate.met_at.replace(microsecond=0), dated="fetched"
-    )
-
-
-def _seconds(at: datetime | None) -> int | None:
-    return None if at is None else int(at.timestamp())
-
-
-def _hash_of(data: bytes) -> str:
-    """Gives the content hash of a file, computed and not believed."""
-    return content_hash(parse_post(data).article)
-
-
-def _only_changed(root: Path, files: Mapping[str, bytes]) -> dict[str, bytes]:
-    """Leaves out what stands there already; never lets another text take its place."""
-    changed = {}
-    for name, data in files.items():
-        there = root / name
-        if there.exists():
-            if there.read_bytes() == data:
-                continue
-            name = f"{name.removesuffix('.md')}-{sha256(data).hexdigest()[:12]}.md"
-        changed[name] = data
-    return changed
 
 
 class _Marker:

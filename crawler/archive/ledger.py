@@ -7,7 +7,7 @@ validators, which are learned again. Hashes and identities are raw bytes, times 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -107,7 +107,7 @@ class Ledger:
 
     def __init__(self, path: Path, *, wait_s: float = 90.0, read_only: bool = False) -> None:
         self.path = path
-        self._short = False
+        self.short_identities = False
         try:
             self._db = sqlite3.connect(
                 f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}",
@@ -141,9 +141,7 @@ class Ledger:
             self._run("PRAGMA cache_size=-16000")
             if not tables:
                 self._create()
-        self._short = bool(
-            self._one("SELECT EXISTS (SELECT 1 FROM carrier WHERE length(identity) = 6)")
-        )
+        self.note_short_identities()
 
     def _create(self) -> None:
         with self.transaction():
@@ -170,10 +168,15 @@ class Ledger:
         row = self._row(sql)
         return row[0] if row else None
 
-    def _run(self, sql: str, *values: object) -> int:
-        """Executes a statement; gives the number of the row that an INSERT made."""
+    def _run(self, sql: str, *values: object) -> None:
         try:
-            return self._db.execute(sql, values).lastrowid or 0
+            self._db.execute(sql, values)
+        except sqlite3.Error as error:
+            raise self._name(error) from error
+
+    def _run_many(self, sql: str, rows: Iterable[tuple[object, ...]]) -> None:
+        try:
+            self._db.executemany(sql, rows)
         except sqlite3.Error as error:
             raise self._name(error) from error
 
@@ -184,6 +187,12 @@ class Ledger:
         if name in ("SQLITE_CORRUPT", "SQLITE_NOTADB"):
             return DamagedLedgerError(f"{self.path}: damaged ({error})")
         return LedgerError(f"{self.path}: {error}")
+
+    def note_short_identities(self) -> None:
+        """Sees whether some posts are known by the digits in their names only."""
+        self.short_identities = bool(
+            self._one("SELECT EXISTS (SELECT 1 FROM carrier WHERE length(identity) = 6)")
+        )
 
     def close(self) -> None:
         self._db.close()
@@ -216,9 +225,15 @@ class Ledger:
             f"c.entry, {_POST} FROM carrier c JOIN post p ON p.id = c.post WHERE c.identity = ?"
         )
         row = self._row(sql, identity)
-        if row is None and self._short:
+        if row is None and self.short_identities:
             row = self._row(sql, identity[:6])
         return (Carrier(*row[:8]), PostRow(*row[8:])) if row else None
+
+    def read_post(self, number: int) -> PostRow:
+        row = self._row(f"SELECT {_POST} FROM post p WHERE p.id = ?", number)
+        if row is None:
+            raise LedgerError(f"{self.path}: post {number} is gone")
+        return PostRow(*row)
 
     def find_text(self, content: bytes) -> PostRow | None:
         """Gives the oldest post that has, or once had, this content hash."""
@@ -264,67 +279,73 @@ class Ledger:
         for table in ("post", "version", "carrier", "validator"):
             self._run(f"DELETE FROM {table}")
 
-    def add_post(self, post: PostRow, carrier: Carrier) -> int:
-        """Adds a post (its ``id`` does not count) with its version and its own carrier; gives its
-        number."""
-        number = self._run(
-            "INSERT INTO post (identity, source, path, title, hash, file_hash, size, mtime_ns,"
-            " published_at, first_at, written_at) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
-            post.identity,
-            post.source,
-            post.path,
-            post.title,
-            post.hash,
-            post.file_hash,
-            post.size,
-            post.mtime_ns,
-            post.published_at,
-            post.first_at,
-            post.written_at,
+    def next_number(self) -> int:
+        return int(self._one("SELECT coalesce(max(id), 0) + 1 FROM post"))
+
+    def add_posts(self, posts: Iterable[PostRow]) -> None:
+        self._run_many(
+            "INSERT INTO post VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+            (
+                (
+                    post.id,
+                    post.identity,
+                    post.source,
+                    post.path,
+                    post.title,
+                    post.hash,
+                    post.file_hash,
+                    post.size,
+                    post.mtime_ns,
+                    post.published_at,
+                    post.first_at,
+                    post.written_at,
+                )
+                for post in posts
+            ),
         )
-        self.add_version(number, post.hash)
-        self.put_carrier(carrier, number)
-        return number
 
-    def add_version(self, number: int, content: bytes) -> None:
-        self._run("INSERT OR IGNORE INTO version VALUES (?,?)", content, number)
+    def put_posts(self, posts: Iterable[PostRow]) -> None:
+        """Makes known posts' rows those of their live versions."""
+        self._run_many(
+            "UPDATE post SET title=?, hash=?, file_hash=?, size=?, mtime_ns=?, published_at=?,"
+            " written_at=? WHERE id=?",
+            (
+                (
+                    post.title,
+                    post.hash,
+                    post.file_hash,
+                    post.size,
+                    post.mtime_ns,
+                    post.published_at,
+                    post.written_at,
+                    post.id,
+                )
+                for post in posts
+            ),
+        )
 
-    def put_carrier(self, carrier: Carrier, number: int) -> None:
-        if len(carrier.identity) == 6:
-            self._short = True
-        self._run(
+    def add_versions(self, versions: Iterable[tuple[bytes, int]]) -> None:
+        """Notes content hashes that posts have, or once had."""
+        self._run_many("INSERT OR IGNORE INTO version VALUES (?,?)", versions)
+
+    def put_carriers(self, carriers: Iterable[tuple[Carrier, int]]) -> None:
+        """Notes carriers, each with the number of its post."""
+        self._run_many(
             "INSERT OR REPLACE INTO carrier VALUES (?,?,?,?,?,?,?,?,?)",
-            carrier.identity,
-            number,
-            carrier.source,
-            carrier.url,
-            carrier.title,
-            carrier.published_at,
-            carrier.seen_at,
-            carrier.hash,
-            carrier.entry,
-        )
-
-    def put_version(self, post: PostRow) -> None:
-        """Makes the row's title, hash and times those of the live version."""
-        self._run(
-            "UPDATE post SET title=?, hash=?, published_at=?, written_at=? WHERE id=?",
-            post.title,
-            post.hash,
-            post.published_at,
-            post.written_at,
-            post.id,
-        )
-        self.add_version(post.id, post.hash)
-
-    def put_stamp(self, number: int, *, size: int, mtime_ns: int, file_hash: bytes) -> None:
-        """Notes how the post's file looks on disk now."""
-        self._run(
-            "UPDATE post SET size=?, mtime_ns=?, file_hash=? WHERE id=?",
-            size,
-            mtime_ns,
-            file_hash,
-            number,
+            (
+                (
+                    carrier.identity,
+                    number,
+                    carrier.source,
+                    carrier.url,
+                    carrier.title,
+                    carrier.published_at,
+                    carrier.seen_at,
+                    carrier.hash,
+                    carrier.entry,
+                )
+                for carrier, number in carriers
+            ),
         )
 
     def put_note(self, key: str, value: str) -> None:

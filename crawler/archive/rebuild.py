@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
@@ -34,7 +33,10 @@ def adopt_files(root: Path, ledger: Ledger) -> int:
     stands in for the first.
     """
     known = {post.path for post in ledger.list_posts()}
-    adopted = 0
+    number = ledger.next_number()
+    posts: list[PostRow] = []
+    carriers: list[tuple[Carrier, int]] = []
+    versions: list[tuple[bytes, int]] = []
     for name in walk_files(root, "posts"):
         match = _NAME.fullmatch(name)
         if match is None or name in known:
@@ -47,9 +49,9 @@ def adopt_files(root: Path, ledger: Ledger) -> int:
         seconds = found // 10**9
         published_at = int(article.published.timestamp()) if article.published else None
         source = article.source or match["folder"]
-        number = ledger.add_post(
+        posts.append(
             PostRow(
-                id=0,
+                id=number,
                 identity=identity,
                 source=source,
                 path=name,
@@ -60,28 +62,32 @@ def adopt_files(root: Path, ledger: Ledger) -> int:
                 mtime_ns=found,
                 published_at=published_at,
                 first_at=seconds,
-                written_at=int(
-                    (article.updated or datetime.fromtimestamp(seconds, UTC)).timestamp()
-                ),
-            ),
-            Carrier(
-                identity=identity,
-                source=source,
-                url=article.canonical_url,
-                title=article.title,
-                published_at=published_at,
-                seen_at=seconds,
-                hash=content,
-                entry=None,
-            ),
+                written_at=int(article.updated.timestamp()) if article.updated else seconds,
+            )
         )
+        carrier = Carrier(
+            identity=identity,
+            source=source,
+            url=article.canonical_url,
+            title=article.title,
+            published_at=published_at,
+            seen_at=seconds,
+            hash=content,
+            entry=None,
+        )
+        carriers.append((carrier, number))
+        versions.append((content, number))
         for revision in walk_files(root, name_revisions(name)):
             if revision.endswith(".md"):
                 old, _ = _read(root / revision)
                 digest = content_hash(parse_post(old).article)
-                ledger.add_version(number, bytes.fromhex(digest.removeprefix("sha256:")))
-        adopted += 1
-    return adopted
+                versions.append((bytes.fromhex(digest.removeprefix("sha256:")), number))
+        number += 1
+    ledger.add_posts(posts)
+    ledger.add_versions(versions)
+    ledger.put_carriers(carriers)
+    ledger.note_short_identities()
+    return len(posts)
 
 
 def identify_file(digits: str, article: Article) -> bytes:

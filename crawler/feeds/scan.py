@@ -71,6 +71,7 @@ _END_TAG = re.compile(r"</\s*+([A-Za-z_][\w.:-]*+)[^<>]*+>?+")
 _LOCAL_NAME = re.compile(r"[a-z_][a-z0-9_.-]*+")
 _ATTRIBUTE = re.compile(r"([\w.:-]++)\s*+=\s*+(?:\"([^\"<]*+)\"|'([^'<]*+)'|([^\s\"'<>]++))")
 _REFERENCE = re.compile(r"&(#[0-9]{1,8}|#[xX][0-9a-fA-F]{1,8}|[A-Za-z][\w.-]{0,39});")
+_OTHER_REFERENCE = re.compile(_REFERENCE.pattern.replace("&", "&(?!amp;)", 1))
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]+")
 # windows-1252 characters that went through a careless conversion, as in HTML, section 13.2.5.80.
 _C1 = re.compile("[\x80-\x9f]")
@@ -504,7 +505,11 @@ class _Scanner:
     def _unescape(self, text: str) -> str:
         if "&" not in text:
             return text
-        return _ILLEGAL.sub("", _REFERENCE.sub(self._replace_reference, text))
+        # The common ones without a call for each; "&amp;" last, for it may make new references.
+        text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"')
+        if "&" in text and _OTHER_REFERENCE.search(text):
+            text = _ILLEGAL.sub("", _OTHER_REFERENCE.sub(self._replace_reference, text))
+        return text.replace("&amp;", "&")
 
     def _replace_reference(self, match: re.Match[str]) -> str:
         name = match[1]

@@ -17,10 +17,11 @@ _TEASER_END = re.compile(
 LONG_SUMMARY = 600
 
 
-def is_whole(entry: Entry) -> bool:
-    """Tells whether the entry's summary is its full text: it has paragraphs or pictures of its own
-    or is long, and does not break off."""
+def is_whole(entry: Entry, format: str) -> bool:
+    """Tells whether the entry's summary is its full text: in RSS, it has paragraphs or pictures of
+    its own or is long, and does not break off. Other formats have a place for the full text, so
+    their summary is never it (RFC 4287, 4.2.13; JSON Feed 1.1)."""
     summary = entry.summary
-    if not summary or _TEASER_END.search(summary[-500:]):
+    if not summary or format not in ("rss", "rdf") or _TEASER_END.search(summary[-500:]):
         return False
     return len(summary) >= LONG_SUMMARY or _BLOCK.search(summary) is not None

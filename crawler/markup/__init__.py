@@ -71,6 +71,8 @@ def convert(
     )
     walker.walk(tame(html, max_depth=max_depth, max_attributes=max_attributes))
     text = render_text(walker.blocks)
+    if not text and not walker.images:  # at most rules
+        return Converted("", "")
     rendered = text if form == "text" else _render(walker.blocks, form)
     return Converted(rendered, text, list(walker.images))
 

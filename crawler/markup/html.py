@@ -20,6 +20,7 @@ from crawler.markup.blocks import (
     join_code,
     tidy_tokens,
 )
+from crawler.markup.links import ALLOWED_SCHEMES
 from crawler.markup.text import count_shared
 
 ALLOWED_TAGS: Final = frozenset(
@@ -34,7 +35,6 @@ ALLOWED_ATTRIBUTES: Final = {
     "td": {"colspan", "rowspan"},
     "th": {"colspan", "rowspan"},
 }
-ALLOWED_SCHEMES: Final = frozenset({"http", "https", "mailto"})
 
 _CLEANER: Final = nh3.Cleaner(
     tags=set(ALLOWED_TAGS),

@@ -55,8 +55,8 @@ def render_markdown(blocks: Iterable[Block]) -> str:
     """Gives Markdown in which only what the blocks mean has a meaning."""
     parts: list[str] = []
     previous: Path = ()
-    previous_kind = ""
     markers: list[str] = []  # of the containers of ``previous``
+    in_item_line = False  # whether the last block was a paragraph right behind an item's marker
     for block in blocks:
         content = _render_block(block)
         if not content:
@@ -65,7 +65,12 @@ def render_markdown(blocks: Iterable[Block]) -> str:
         shared = count_shared(previous, path)
         around = "".join(_indent(marker) for marker in markers[:shared])
         if parts:
-            tight = previous_kind == block.kind == "p" and _is_tight(previous, path, shared)
+            tight = (
+                in_item_line
+                and block.kind == "p"
+                and goes_on(previous, path, shared)
+                and _is_tight(previous, path, shared)
+            )
             parts.append("\n" if tight else f"\n{around.rstrip()}\n")
         opened = _choose_markers(path, shared, previous, markers)
         markers = markers[:shared] + opened
@@ -77,7 +82,8 @@ def render_markdown(blocks: Iterable[Block]) -> str:
                 parts.append("\n" + indent + line if line else blank)
             else:
                 parts.append(line)
-        previous, previous_kind = path, block.kind
+        previous = path
+        in_item_line = block.kind == "p" and any(marker != "> " for marker in opened)
     return "".join(parts)
 
 
@@ -86,15 +92,15 @@ def _indent(marker: str) -> str:
 
 
 def _is_tight(previous: Path, path: Path, shared: int) -> bool:
-    """Tells whether an item may begin on the next line; one after a quote would be drawn into it,
-    and a nested list that does not count from 1 into the paragraph before it.
+    """Tells whether an item may begin on the next line. One after a quote would be drawn into it,
+    one that is numbered out of turn begins a list, and that into the paragraph before it.
     """
-    if len(path) == shared or not goes_on(previous, path, shared):
-        return False
     if any(not container.list_id for container in previous[shared:]):
         return False
     opened = path[shared]
-    return len(previous) > shared or not opened.ordered or opened.number == 1
+    if len(previous) > shared:
+        return _follows(previous[shared], opened)
+    return not opened.ordered or opened.number == 1
 
 
 def _choose_markers(path: Path, shared: int, previous: Path, markers: Sequence[str]) -> list[str]:

@@ -18,18 +18,19 @@ def render_text(blocks: Iterable[Block]) -> str:
     """Gives the visible text. Items of a list stand on consecutive lines behind their markers."""
     parts: list[str] = []
     previous: Path = ()
+    marker = ""
     for block in blocks:
         text = block.text
         if not text:
             continue
         path = block.path
         gap = "\n\n"
-        if path:
+        if path or previous:
             shared = count_shared(previous, path)
-            if shared < len(path):
-                if goes_on(previous, path, shared):
-                    gap = "\n"
-                text = _marker(path, shared) + text
+            if marker and goes_on(previous, path, shared):
+                gap = "\n"
+            marker = _marker(path, shared)
+            text = marker + text
         if parts:
             parts.append(gap)
         parts.append(text)
@@ -48,10 +49,10 @@ def count_shared(previous: Path, path: Path) -> int:
 
 
 def goes_on(previous: Path, path: Path, shared: int) -> bool:
-    """Tells whether the item that begins here goes on with the list the previous block is in."""
-    opened = path[shared]
-    if not opened.list_id:
+    """Tells whether an item begins here that goes on with the list the previous block is in."""
+    if len(path) == shared or not path[shared].list_id:
         return False
+    opened = path[shared]
     if len(previous) > shared and previous[shared].list_id:
         return previous[shared].list_id == opened.list_id
     return shared > 0 and path[shared - 1].list_id > 0
@@ -59,9 +60,9 @@ def goes_on(previous: Path, path: Path, shared: int) -> bool:
 
 def _marker(path: Path, shared: int) -> str:
     """Gives the marker of the innermost item that begins here, nested items two blanks deeper."""
-    items = [container for container in path if container.list_id]
     if not any(container.list_id for container in path[shared:]):
         return ""
+    items = [container for container in path if container.list_id]
     bullet = f"{items[-1].number}. " if items[-1].ordered else "• "
     return "  " * (len(items) - 1) + bullet
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, cast
 
-from selectolax.lexbor import LexborHTMLParser, LexborNode
+from selectolax.lexbor import LexborDocumentOptions, LexborHTMLParser, LexborNode
 
 from crawler.markup.blocks import (
     INDENT,
@@ -33,6 +33,7 @@ from crawler.markup.blocks import (
 from crawler.markup.links import clean_link, clean_web_url
 
 _SKIPPED: Final = object()
+_NO_EVENTS: Final = LexborDocumentOptions.WO_EVENTS.value  # the tree is read, never changed
 
 Attributes = Mapping[str, str | None]
 PickImage = Callable[[Attributes], str | None]
@@ -227,7 +228,9 @@ class Walker:
     def walk(self, html: str) -> None:
         """Reads an HTML fragment. Call it once."""
         # Encoding here drops lone surrogates, which lexbor would refuse.
-        parser = LexborHTMLParser(html.encode("utf-8", "ignore"), is_fragment=True, options=1)
+        parser = LexborHTMLParser(
+            html.encode("utf-8", "ignore"), is_fragment=True, options=_NO_EVENTS
+        )
         node = parser.root
         if node is None:
             return

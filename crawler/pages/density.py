@@ -23,7 +23,7 @@ _SCRAP = 0.2  # how much a byte without punctuation weighs: captions, cells, lab
 _SCRAP_COST = 15.0  # bytes; what a block without punctuation has to make up for
 _NEARLY_ALL, _MOST = 0.85, 0.6
 _MUCH_LINK = 0.25
-_FAR_LESS = 0.2
+_LITTLE = 0.2  # the share of the text that may stand before its title
 _SMALL = 20  # blocks in a heading or a line of date and source, itself included
 
 # Elements without text of an article, and those that part no blocks or are empty.
@@ -42,12 +42,12 @@ _WHOLE = frozenset("html body main article".split())  # whatever their class say
 # article, and what says neither.
 _BESIDE = frozenset(
     "ad ads adv advert advertisement aside author banner bdshare breadcrumb breadcrumbs carousel "
-    "comment comments consent cookie cookies copyright crumb crumbs disclaimer disqus fenxiang foot footer gdpr gg "
-    "header hot login masthead menu modal nav navbar navigation newsletter outbrain pager "
-    "pagination pinglun popup popular position privacy promo promotion qrcode rank ranking "
-    "recommend recommendation recommendations recommended recommends related relate share sharing shenming "
-    "sidebar signup slider social sponsor sponsored statement subscribe subscription swiper taboola tag tags "
-    "teaser toolbar tools tuijian weixin widget xiangguan".split()
+    "comment comments consent cookie cookies copyright crumb crumbs disclaimer disqus fenxiang "
+    "foot footer gdpr gg header hot login masthead menu modal nav navbar navigation newsletter "
+    "outbrain pager pagination pinglun popular popup privacy promo promotion qrcode rank ranking "
+    "recommend recommendation recommendations recommended recommends relate related share sharing "
+    "shenming sidebar signup slider social sponsor sponsored statement subscribe subscription "
+    "swiper taboola tag tags toolbar tools tuijian weixin xiangguan".split()
 )
 _ARTICLE = frozenset("article body content entry main post story text".split())
 _FILLING = frozenset(
@@ -186,9 +186,8 @@ def _choose(blocks: list[_Block]) -> int:
     """The index of the innermost block that has nearly all of the best score."""
     order = range(len(blocks))
     best = max(order, key=lambda index: 0.0 if blocks[index].beside else blocks[index].score)
-    named_beside = max(order, key=lambda index: blocks[index].score)
-    if blocks[best].score < _FAR_LESS * blocks[named_beside].score:
-        best = named_beside  # an article under a name that elsewhere stands beside it
+    if blocks[best].score < _LEAST:  # an article under a name that elsewhere stands beside it
+        best = max(order, key=lambda index: blocks[index].score)
     inner: int | None = best
     while inner is not None:
         best = inner
@@ -244,7 +243,7 @@ def _find_heading(tree: LexborTree, blocks: list[_Block], best: int, title: str)
     before = 0.0
     for index in range(best + 1, blocks[best].end):
         block = blocks[index]
-        if before > _FAR_LESS * blocks[best].score or not wanted:
+        if before > _LITTLE * blocks[best].score or not wanted:
             break
         small = block.end - index < _SMALL and block.prose + block.link < longest
         if small and _NOISE.sub("", tree.read(block.node, "")) == wanted:

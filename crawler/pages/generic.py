@@ -241,15 +241,13 @@ def _find_published(
     for node in tree.root.css("[itemprop=datePublished], time")[:5]:
         said += [tree.read(node, name) for name in ("content", "datetime", "")]
     declared = _first_date(said, timezone, now)
-    shown = [
-        *find_dates(head.after, timezone=timezone),
-        *find_dates(head.before, timezone=timezone),
-    ]
-    exact = [at for at in shown if at.time() != time()]
+    after = list(find_dates(head.after, timezone=timezone))
+    before = list(find_dates(head.before, timezone=timezone))
+    exact = [at for at in after + before if at.time() != time()]
     if declared is None:
         # A day without an hour, far behind the title, stands in the text.
-        near = [*find_dates(head.after[:_NEAR], timezone=timezone), *shown[-1:]]
-        return next(iter(exact or near), None)
+        days = [*find_dates(head.after[:_NEAR], timezone=timezone), *before]
+        return next(iter(exact or days), None)
     for at in exact:
         # A date alone is midnight; many pages write their own time with a "Z", or when they saved.
         same_day = declared.time() == time() and at.date() == declared.date()

@@ -250,7 +250,7 @@ class SourceSpider(Spider):
             return None
         digest = digest_entry(entry)
         body = None if rule.fulltext == "never" else entry.content
-        if body is None and rule.fulltext != "never" and is_whole(entry):
+        if body is None and rule.fulltext != "never" and is_whole(entry, feed.format):
             body = entry.summary
         if body is None and rule.fulltext != "always" and entry.link:
             return self._ask_page(entry, feed, rule, ticket, digest)

@@ -1,0 +1,329 @@
+"""A group of articles on its way to disk: every decision first, then the files, then the ledger.
+
+One group lives inside one ledger transaction, which keeps every other process out. It sees its own
+decisions, so an article that comes twice in a group meets itself.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from crawler.archive.decide import (
+    Known,
+    Verdict,
+    decide,
+    identify_article,
+    name_post,
+    name_revision,
+)
+from crawler.archive.files import GroupWriter, Stamp, archive_error, stamp_of
+from crawler.archive.ledger import Carrier, Ledger, PostRow
+from crawler.article import Article
+from crawler.errors import ArchiveError
+from crawler.fingerprint import content_hash
+from crawler.posts import parse_post
+
+# Gives a post's bytes; the zone is the source's.
+Renderer = Callable[[Article, str], bytes]
+
+
+@dataclass(slots=True)
+class Candidate:
+    """A normalised article that was met, to be decided about.
+
+    ``entry`` is the digest of the feed entry it came from; ``met_at`` is when it was fetched.
+    """
+
+    article: Article
+    timezone: str
+    met_at: datetime
+    entry: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a candidate. ``path`` is its post's, relative to the archive.
+
+    ``healed`` says that the file was missing or not as we wrote it, and was written again.
+    ``twin`` is the address, else the title, of the article that a duplicate repeats.
+    """
+
+    article: Article
+    verdict: Verdict
+    path: str
+    healed: bool = False
+    twin: str | None = None
+
+
+class Group:
+    """One group of articles on its way to disk, inside one ledger transaction."""
+
+    def __init__(self, root: Path, ledger: Ledger, render: Renderer) -> None:
+        self._root = root
+        self._ledger = ledger
+        self._render = render
+        self._next_number = ledger.next_number()
+        # What the ledger will be told: rows by number, those among them that are new, the carriers
+        # with their posts' numbers, the texts that posts have or had.
+        self._rows: dict[int, PostRow] = {}
+        self._new: set[int] = set()
+        self._carriers: dict[bytes, tuple[Carrier, int]] = {}
+        self._texts: dict[bytes, int] = {}
+        # What the disk will hold, by path; whose post it is.
+        self._posts: dict[str, bytes] = {}
+        self._owners: dict[str, PostRow] = {}
+        self._revisions: dict[str, bytes] = {}
+
+    def place(self, candidate: Candidate) -> Outcome:
+        article = candidate.article
+        content = bytes.fromhex((article.hash or content_hash(article)).removeprefix("sha256:"))
+        identity = identify_article(article)
+        met_at = int(candidate.met_at.timestamp())
+        carrier = Carrier(
+            identity=identity,
+            source=article.source,
+            url=article.canonical_url,
+            title=article.title,
+            published_at=_seconds(article.published),
+            seen_at=met_at,
+            hash=content,
+            entry=candidate.entry,
+        )
+        found = self._find_carrier(identity)
+        twin = None if found else self._find_text(content)
+        verdict = decide(
+            Known(found[0].hash, found[1].hash) if found else None,
+            text_is_known=twin is not None,
+            content=content,
+        )
+        if found:
+            old, post = found
+            carrier.identity = old.identity
+            healed = False
+            if verdict is Verdict.UPDATED:
+                self._revise(post, candidate, content, own=post.identity == old.identity)
+            elif post.hash == content and post.identity == old.identity:
+                healed = self._heal(post, candidate)
+            if old.entry != carrier.entry or old.hash != content:
+                self._carriers[old.identity] = (carrier, post.id)
+            return Outcome(article, verdict, post.path, healed=healed)
+        if twin:
+            self._carriers[identity] = (carrier, twin.id)
+            return Outcome(article, verdict, twin.path, twin=twin.title)
+        return self._add(candidate, identity, content, carrier)
+
+    def _add(
+        self, candidate: Candidate, identity: bytes, content: bytes, carrier: Carrier
+    ) -> Outcome:
+        article = _dated(candidate)
+        assert article.published is not None
+        path = name_post(article.source, identity, article.published, ZoneInfo(candidate.timezone))
+        post = PostRow(
+            id=self._next_number,
+            identity=identity,
+            source=article.source,
+            path=path,
+            title=article.title,
+            hash=content,
+            file_hash=None,
+            size=0,
+            mtime_ns=0,
+            published_at=_seconds(article.published),
+            first_at=carrier.seen_at,
+            written_at=carrier.seen_at,
+        )
+        self._next_number += 1
+        self._rows[post.id] = post
+        self._new.add(post.id)
+        self._texts[content] = post.id
+        self._carriers[identity] = (carrier, post.id)
+        if os.path.lexists(f"{self._root}/{path}"):
+            # A file that no ledger row tells of: this very version, or one that is to be kept.
+            there = self._read(path)
+            if there is not None:
+                if _hash_of(there) == "sha256:" + content.hex():
+                    self._take_over(post, there)
+                    return Outcome(article, Verdict.UNCHANGED, path)
+                self._keep(post, there, at=self._written_at(path))
+        self._put(post, self._render(article, candidate.timezone))
+        return Outcome(article, Verdict.NEW, path)
+
+    def _revise(self, post: PostRow, candidate: Candidate, content: bytes, *, own: bool) -> None:
+        """Puts a new version in the post's place, after the old one is kept as a revision.
+
+        What another carrier brings is only text, title, pictures and credits: the post stays the
+        article that its name says.
+        """
+        there = self._read(post.path)
+        article = replace(candidate.article, hash="sha256:" + content.hex())
+        if article.updated is None:
+            article.updated = candidate.met_at.replace(microsecond=0)
+        if there is not None:
+            old = parse_post(there).article
+            if not own:
+                article = replace(
+                    article,
+                    section=old.section,
+                    label=old.label,
+                    channel=old.channel,
+                    slug=old.slug,
+                    source=old.source,
+                    guid=old.guid,
+                    canonical_url=old.canonical_url,
+                    published=old.published,
+                    dated=old.dated,
+                )
+            elif article.published is None:
+                article.published, article.dated = old.published, old.dated
+        article = _dated(replace(candidate, article=article))
+        written_at = post.written_at
+        post.title = article.title
+        post.hash = content
+        post.published_at = _seconds(article.published)
+        post.written_at = int(candidate.met_at.timestamp())
+        self._rows[post.id] = post
+        self._texts.setdefault(content, post.id)
+        if there is not None:
+            if _hash_of(there) == article.hash:
+                # A run that was killed got as far as this file: only the ledger was behind.
+                self._take_over(post, there)
+                return
+            self._keep(post, there, at=datetime.fromtimestamp(written_at, UTC))
+        self._put(post, self._render(article, candidate.timezone))
+
+    def _heal(self, post: PostRow, candidate: Candidate) -> bool:
+        """Writes the file again when it is missing or is not what we wrote; keeps the odd one."""
+        if post.path in self._posts:
+            return False
+        stamp = stamp_of(f"{self._root}/{post.path}")
+        if stamp == Stamp(post.size, post.mtime_ns):
+            return False
+        there = self._read(post.path) if stamp else None
+        if stamp and there is not None:
+            digest = sha256(there).digest()
+            as_written = (
+                digest == post.file_hash
+                if post.file_hash
+                else (_hash_of(there) == candidate.article.hash)
+            )
+            if as_written:
+                self._note(post, stamp, there)
+                return False
+            self._keep(post, there, at=self._written_at(post.path))
+        article = replace(candidate.article)
+        if article.published is None and post.published_at is not None:
+            article.published = datetime.fromtimestamp(post.published_at, UTC)
+            article.dated = "fetched"
+        if article.updated is None and post.written_at > post.first_at:
+            article.updated = datetime.fromtimestamp(post.written_at, UTC)
+        article = _dated(replace(candidate, article=article))
+        self._put(post, self._render(article, candidate.timezone))
+        return True
+
+    def _take_over(self, post: PostRow, data: bytes) -> None:
+        """Notes a file that stands in its place already."""
+        if post.path in self._posts:
+            return
+        stamp = stamp_of(f"{self._root}/{post.path}")
+        if stamp:
+            self._note(post, stamp, data)
+
+    def _note(self, post: PostRow, stamp: Stamp, data: bytes) -> None:
+        """Notes how the post's file looks on disk."""
+        post.size, post.mtime_ns = stamp.size, stamp.mtime_ns
+        post.file_hash = sha256(data).digest()
+        self._rows[post.id] = post
+
+    def _written_at(self, path: str) -> datetime:
+        stamp = stamp_of(f"{self._root}/{path}")
+        return datetime.fromtimestamp(stamp.mtime_ns // 10**9 if stamp else 0, UTC)
+
+    def _keep(self, post: PostRow, data: bytes, *, at: datetime) -> None:
+        self._revisions[name_revision(post.path, at, _hash_of(data))] = data
+
+    def _put(self, post: PostRow, data: bytes) -> None:
+        self._posts[post.path] = data
+        self._owners[post.path] = post
+
+    def _find_carrier(self, identity: bytes) -> tuple[Carrier, PostRow] | None:
+        met = self._carriers.get(identity)
+        if met:
+            return met[0], self._find_row(met[1])
+        found = self._ledger.find_carrier(identity)
+        if found is None:
+            return None
+        met = self._carriers.get(found[0].identity)  # six bytes, and changed in this group
+        return met[0] if met else found[0], self._rows.get(found[1].id, found[1])
+
+    def _find_text(self, content: bytes) -> PostRow | None:
+        found = self._ledger.find_text(content)
+        if found:
+            return self._rows.get(found.id, found)
+        number = self._texts.get(content)
+        return None if number is None else self._find_row(number)
+
+    def _find_row(self, number: int) -> PostRow:
+        return self._rows.get(number) or self._ledger.read_post(number)
+
+    def _read(self, path: str) -> bytes | None:
+        """Gives the post's bytes as they are, or will be when this group is written."""
+        if path in self._posts:
+            return self._posts[path]
+        full = f"{self._root}/{path}"
+        if os.path.islink(full):
+            raise ArchiveError(f"{full}: is a symbolic link")
+        try:
+            return Path(full).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise archive_error(error, full) from error
+
+    def write(self, files: GroupWriter) -> None:
+        """Makes the files durable, then tells the ledger."""
+        # Old versions are safe before anything takes their place.
+        files.write(_only_changed(self._root, self._revisions))
+        for path, stamp in files.write(self._posts).items():
+            self._note(self._owners[path], stamp, self._posts[path])
+        self._ledger.add_posts(self._rows[number] for number in self._new)
+        self._ledger.put_posts(row for row in self._rows.values() if row.id not in self._new)
+        self._ledger.add_versions((row.hash, row.id) for row in self._rows.values())
+        self._ledger.add_versions(self._texts.items())
+        self._ledger.put_carriers(self._carriers.values())
+
+
+def _dated(candidate: Candidate) -> Article:
+    """Gives the article with a date: its own, else the time it was met (FORMAT 2.6)."""
+    if candidate.article.published is not None:
+        return candidate.article
+    return replace(
+        candidate.article, published=candidate.met_at.replace(microsecond=0), dated="fetched"
+    )
+
+
+def _seconds(at: datetime | None) -> int | None:
+    return None if at is None else int(at.timestamp())
+
+
+def _hash_of(data: bytes) -> str:
+    """Gives the content hash of a file, computed and not believed."""
+    return content_hash(parse_post(data).article)
+
+
+def _only_changed(root: Path, files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Leaves out what stands there already; never lets another text take its place."""
+    changed = {}
+    for name, data in files.items():
+        there = root / name
+        if there.exists():
+            if there.read_bytes() == data:
+                continue
+            name = f"{name.removesuffix('.md')}-{sha256(data).hexdigest()[:12]}.md"
+        changed[name] = data
+    return changed

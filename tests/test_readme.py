@@ -1,0 +1,96 @@
+"""The README: complete, and true where a test can tell."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+
+import pytest
+
+import crawler
+from crawler import settings
+from crawler.posts import DIALECTS
+from crawler.sources import rules
+from crawler.spiders.feed import FeedSpider
+from crawler.spiders.posts import PostsSpider
+from crawler.spiders.source import SourceSpider
+from tests.conftest import ROOT
+
+README = (ROOT / "README.md").read_text("utf-8")
+SETTINGS = [name for name in vars(settings) if name.startswith("NEWS_")]
+COMMANDS = [
+    path.stem for path in (ROOT / "crawler" / "commands").glob("*.py") if path.stem != "__init__"
+]
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_every_setting_stands_there_with_its_default(name):
+    value = getattr(settings, name)
+    default = "none" if value is None else f"`{value}`"
+    assert re.search(rf"^\| `{name}` \| {re.escape(default)} \|", README, re.MULTILINE)
+
+
+def test_no_setting_stands_there_that_is_none():
+    assert set(re.findall(r"NEWS_[A-Z_]+[A-Z]", README)) <= {*SETTINGS, "NEWS_MAX"}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_stands_there(name):
+    assert re.search(rf"^\| `scrapy {name}\b", README, re.MULTILINE)
+
+
+@pytest.mark.parametrize("spider", [SourceSpider, FeedSpider, PostsSpider])
+def test_every_argument_stands_there(spider):
+    for name in spider.arguments:
+        assert f"-a {name}=" in README
+
+
+@pytest.mark.parametrize("rule", [rules.FeedRule, rules.PageRule, rules.Source])
+def test_every_key_of_a_source_file_stands_there(rule):
+    inner = {"name", "feeds", "pages", "zone_declared"}
+    for field in fields(rule):
+        if field.name not in inner:
+            assert re.search(rf"`{field.name}`|^{field.name} = ", README, re.MULTILINE), field.name
+
+
+@pytest.mark.parametrize("name", crawler.__all__)
+def test_public_names_stand_there(name):
+    assert name in README
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_dialects_stand_there(dialect):
+    assert f"`{dialect}`" in README
+
+
+def test_make_targets_are_told_and_there():
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    for target in re.findall(r"make ([a-z]+)", README):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_links_lead_somewhere():
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert target.startswith("http") or (ROOT / target).exists(), target
+
+
+def test_python_example_runs(tmp_path, monkeypatch):
+    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    sources = tmp_path / "my-sources"
+    sources.mkdir()
+    feed = next(
+        path
+        for path in (ROOT / "fixtures" / "site").rglob("*.xml")
+        if b"<rss" in path.read_bytes()[:300]
+    )
+    (tmp_path / "feed.xml").write_bytes(feed.read_bytes())
+    (sources / "morning.toml").write_text('label = "早报"\n[[feed]]\nurl = "https://a.example/"\n')
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    example = example.replace(
+        "<html>...</html>", "<html><h1>题</h1><p>" + "正文，很长的一段。" * 30 + "</p></html>"
+    )
+    exec(example, names)
+    assert len(names["feed"].entries) > 1
+    assert "morning" in names["sources"]
+    assert names["page"].title == "题"
