@@ -73,8 +73,8 @@ _ATTRIBUTE = re.compile(r"([\w.:-]++)\s*+=\s*+(?:\"([^\"<]*+)\"|'([^'<]*+)'|([^\
 _REFERENCE = re.compile(r"&(#[0-9]{1,8}|#[xX][0-9a-fA-F]{1,8}|[A-Za-z][\w.-]{0,39});")
 _OTHER_REFERENCE = re.compile(_REFERENCE.pattern.replace("&", "&(?!amp;)", 1))
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]+")
+_UNWANTED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x80-\x9f\ud800-\udfff\ufffe\uffff]")
 # windows-1252 characters that went through a careless conversion, as in HTML, section 13.2.5.80.
-_C1 = re.compile("[\x80-\x9f]")
 _REPAIRED_C1 = {
     code: bytes([code]).decode("cp1252", "ignore") or chr(code) for code in range(0x80, 0xA0)
 }
@@ -113,10 +113,8 @@ def read_tolerantly(
     ``entities`` are the document's own. Sets ``reader.feed.cut`` when the document ended too
     early. Raises LimitError as the reader does, and nothing else.
     """
-    if _ILLEGAL.search(text, start):
-        text, start = _ILLEGAL.sub("", text[start:]), 0
-    if _C1.search(text, start):
-        text = text.translate(_REPAIRED_C1)
+    if _UNWANTED.search(text, start):
+        text, start = _ILLEGAL.sub("", text[start:]).translate(_REPAIRED_C1), 0
     _Scanner(text, reader, entry_names, entities).run(start)
 
 

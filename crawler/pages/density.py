@@ -18,6 +18,7 @@ from selectolax.lexbor import LexborNode
 from crawler.selectors import LexborTree
 
 _LEAST = 100.0  # bytes of running text, some 30 characters of Chinese
+_SHORT = 300.0  # what is no longer than that may be all there is but the article
 _LINK = 2.0  # how much more than a byte of text a byte of link weighs, outside of running text
 _SCRAP = 0.2  # how much a byte without punctuation weighs: captions, cells, labels
 _SCRAP_COST = 15.0  # bytes; what a block without punctuation has to make up for
@@ -54,7 +55,7 @@ _FILLING = frozenset(
     "area bar block bottom box con cont container div group info inner item items left line list "
     "mod module panel right row section top ul wrap wrapper wrp".split()
 )
-_ABOUT = frozenset("has is no not with without".split())
+_ABOUT = frozenset("enable enabled has is no non not with without".split())
 
 # By expression, for these are names and lines, not markup; none has a repeat inside a repeat.
 _WORDS = re.compile(r"[a-z]+|[A-Z][a-z]*")
@@ -186,8 +187,9 @@ def _choose(blocks: list[_Block]) -> int:
     """The index of the innermost block that has nearly all of the best score."""
     order = range(len(blocks))
     best = max(order, key=lambda index: 0.0 if blocks[index].beside else blocks[index].score)
-    if blocks[best].score < _LEAST:  # an article under a name that elsewhere stands beside it
-        best = max(order, key=lambda index: blocks[index].score)
+    named = max(order, key=lambda index: blocks[index].score)
+    if blocks[best].score < max(_LEAST, min(_SHORT, 0.1 * blocks[named].score)):
+        best = named  # an article under a name that elsewhere stands beside it
     inner: int | None = best
     while inner is not None:
         best = inner
