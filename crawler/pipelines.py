@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Coroutine
+from dataclasses import fields
 from typing import Any, Self
 
 from itemadapter import ItemAdapter
@@ -33,6 +35,9 @@ _COUNTED = {
 }
 
 
+_FIELDS = frozenset(field.name for field in fields(NewsItem))
+
+
 class ArchiveFailed(DropItem):
     """The archive could not be written: what was met is not on disk and not marked as seen."""
 
@@ -50,11 +55,13 @@ class NormalizePipeline:
         return cls(crawler)
 
     def process_item(self, item: Any) -> Any:
-        if isinstance(item, NewsItem):
-            return normalize(item, body=self._body, table=self._table, base_url=item.base_url)
-        # Somebody's own spider: any kind of item whose fields are an article's.
-        fields = ItemAdapter(item).asdict()
-        return normalize(NewsItem(**fields), body=self._body, table=self._table)
+        if not isinstance(item, NewsItem):
+            # Of somebody's own spider: any kind of item whose fields are an article's.
+            values = ItemAdapter(item)
+            if "title" not in values or not _FIELDS.issuperset(values.field_names()):
+                return item
+            item = NewsItem(**values)
+        return normalize(item, body=self._body, table=self._table, base_url=item.base_url)
 
 
 class ArchivePipeline:
@@ -66,27 +73,34 @@ class ArchivePipeline:
         self._waiting: list[Candidate | Validator] = []
         self._writing: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._failed: ArchiveError | None = None
-        self.archive: Archive
+        self._failed = ""
+        self._stats = crawler.stats
+        self.archive: Archive | None = None
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
         return cls(crawler)
 
     def open_spider(self) -> None:
-        self.archive = Archive(self._options.archive, self._options.render)
+        """Opens the archive; ``archive`` stays None, and the run fails, when it cannot be."""
         reporter = self._crawler.get_extension(RunReporter)
         assert reporter is not None
         self._report = reporter.report
-        self._report.warnings += self.archive.warnings
-        warning = self.archive.note_form(self._options.dialect, self._options.body)
-        if warning:
-            self._report.warnings.append(warning)
-            logger.warning(warning)
+        try:
+            archive = Archive(self._options.archive, self._options.render)
+            archive.note_form(self._options.dialect, self._options.body)
+        except ArchiveError as error:
+            self._fail(error)
+            return
+        self._report.warnings += archive.warnings
+        self.archive = archive
 
     async def process_item(self, item: Any) -> Any:
         if self._failed:
-            raise ArchiveFailed(str(self._failed))
+            raise ArchiveFailed(self._failed)
+        self._stats.inc_value("item_scraped_count")
+        if not isinstance(item, NewsItem):
+            return item
         self._waiting.append(
             Candidate(article=item, timezone=item.timezone, met_at=item.met_at, entry=item.entry)
         )
@@ -114,18 +128,27 @@ class ArchivePipeline:
             self._writing = asyncio.create_task(self._write(batch))
 
     async def _write(self, batch: list[Candidate | Validator]) -> None:
+        assert self.archive is not None
         try:
             outcomes = await asyncio.to_thread(self.archive.commit, batch)
         except ArchiveError as error:
-            if self._failed is None:
-                self._failed = error
-                self._report.errors.append(f"archive: {error}")
-                engine = self._crawler.engine
-                with contextlib.suppress(RuntimeError):  # it is closing already
-                    asyncio.create_task(engine.close_spider_async(reason="archive_failed"))  # noqa: RUF006
-            return
-        for outcome in outcomes:
-            self._count(outcome)
+            self._fail(error)
+        except Exception as error:
+            # A fault of ours: what it met is not on disk, so the run must not look as if it were.
+            logger.exception("the archive could not be written")
+            self._fail(error)
+        else:
+            for outcome in outcomes:
+                self._count(outcome)
+
+    def _fail(self, error: Exception) -> None:
+        """Ends the run: nothing more is taken in, and the exit status says so."""
+        if not self._failed:
+            self._failed = f"archive: {error}"
+            self._report.errors.append(self._failed)
+            if self._crawler.crawling and self.archive is not None:
+                closing = self._crawler.engine.close_spider_async(reason="archive_failed")
+                self._closing = asyncio.create_task(_quietly(closing))
 
     def _count(self, outcome: Outcome) -> None:
         report = self._report.of(outcome.article.source)
@@ -140,7 +163,13 @@ class ArchivePipeline:
             await self._writing
         if self._timer:
             self._timer.cancel()
-        if self._waiting and self._failed is None:
+        if self._waiting and not self._failed:
             batch, self._waiting = self._waiting, []
             await self._write(batch)
-        self.archive.close()
+        if self.archive is not None:
+            self.archive.close()
+
+
+async def _quietly(closing: Coroutine[Any, Any, None]) -> None:
+    with contextlib.suppress(RuntimeError):  # the spider is closing already
+        await closing

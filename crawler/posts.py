@@ -449,6 +449,8 @@ def _read_hexo(values: _Values, body: str, line: int, notes: list[tuple[int, str
     if opened and closed:
         notes.append((line, "the wrapper <div> has other blanks than usual"))
         article.body = body[opened.end() : max(closed.start(), opened.end())]
+    elif not opened and not closed:
+        article.body = body.strip("\n")
     else:
         notes.append((line, "the body is cut: its wrapper <div> is not whole"))
         article.body = body[opened.end() :].strip("\n") if opened else body.strip("\n")

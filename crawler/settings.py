@@ -27,6 +27,8 @@ ITEM_PIPELINES = {
 }
 EXTENSIONS = {
     "crawler.extensions.RunReporter": 0,
+    "crawler.extensions.CoreStats": 0,
+    "scrapy.extensions.corestats.CoreStats": None,
     "scrapy.extensions.telnet.TelnetConsole": None,
     "scrapy.extensions.memusage.MemoryUsage": None,
 }

@@ -139,6 +139,23 @@ def test_bad_entry_costs_itself_and_is_listed_with_its_place():
     ]
 
 
+def test_link_that_is_no_address_is_listed():
+    feed = read(rss("<item><title>甲</title><link>javascript:alert(1)</link></item>"))
+    assert [(problem.index, problem.reason) for problem in feed.problems] == [
+        (0, "link is no http address: 'javascript:alert(1)'")
+    ]
+
+
+@pytest.mark.parametrize("end", [b"", b"&nbsp;"], ids=["well-formed", "damaged"])
+def test_repairs_before_the_root_do_not_move_it(end):
+    data = (
+        "<!-- It\u0092s &#146;&#146;&#146; -->".encode()
+        + rss("<item><title>甲\u0085</title></item>")
+        + end
+    )
+    assert [entry.title for entry in read(data).entries] == ["甲…"]
+
+
 def test_feed_that_breaks_at_its_end_is_read_once():
     feed = read(rss("<item><title>甲</title></item>") + b"&nbsp;")
     assert [entry.title for entry in feed.entries] == ["甲"]
@@ -290,6 +307,24 @@ def test_enclosed_image_is_an_image_and_an_enclosure():
     assert entry.enclosures == [Enclosure("https://www.jianghai.example/1.jpg", "image/jpeg")]
 
 
+IMAGES = {
+    "address": ("<image>https://x.example/1.jpg</image>", ["https://x.example/1.jpg"]),
+    "element with an address": (
+        "<image><url>/1.jpg</url></image>",
+        ["https://www.jianghai.example/1.jpg"],
+    ),
+    "attribute": ("<image href='1.jpg'/>", ["https://www.jianghai.example/feeds/1.jpg"]),
+    "caption": ("<image>资料图</image>", []),
+    "data": ("<image>data:image/png;base64,AAAA</image>", []),
+}
+
+
+@pytest.mark.parametrize("case", IMAGES)
+def test_image(case):
+    markup, expected = IMAGES[case]
+    assert read_item(markup).images == expected
+
+
 TTLS = {
     "minutes": ("<ttl>45</ttl>", 2700),
     "nonsense": ("<ttl>oft</ttl>", None),
@@ -370,6 +405,7 @@ LIMITS = {
     "levels of JSON": (b'{"items":' + b"[" * 100_000, {}, "NEWS_MAX_DEPTH"),
     "levels of whole JSON": (b'{"items":' + b"[" * 300 + b"]" * 300 + b"}", {}, "NEWS_MAX_DEPTH"),
     "bytes": (gzip.compress(b" " * 2000), {"max_bytes": 1000}, "NEWS_MAX_BYTES"),
+    "groups in groups": (rss("<item>" + "<source>" * 100_000), {}, "NEWS_MAX_DEPTH"),
     "tags": (rss("<a/>" * 1_100_000), {}, "NEWS_MAX_ENTRIES"),
 }
 
@@ -384,6 +420,11 @@ def test_what_is_over_a_bound_is_refused_by_name(case):
 def test_levels_at_the_bound_are_read():
     markup = "<item><description>" + "<a>" * 8 + "</a>" * 8 + "</description></item>"
     assert len(read(rss(markup), max_depth=12).entries) == 1
+
+
+def test_groups_without_end_in_a_damaged_feed_are_no_trouble():
+    data = rss("<item><title>甲</title>& " + "<source>" * 1500 + "</source>" * 1500 + "</item>")
+    assert [entry.title for entry in read(data).entries] == ["甲"]
 
 
 def test_large_text_is_read():

@@ -308,7 +308,7 @@ def test_jekyll_endings(tail, url):
         ("\n<div>   \n<p>a</p>  \n</div>\n            ", "<p>a</p>", False),
         ("\n<div>\n<p>a</p>\n</div>\n", "<p>a</p>", True),
         ("\n<div>   \n<p>a</p><p>b", "<p>a</p><p>b", True),
-        ("\n<p>a</p>\n", "<p>a</p>", True),
+        ("\n<p>a</p>\n", "<p>a</p>", False),
         ("\n<div>   \n", "", True),
     ],
 )

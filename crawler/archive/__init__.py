@@ -145,15 +145,14 @@ class Archive:
 
     # ------------------------------------------------------------ writing
 
-    def note_form(self, dialect: str, body: str) -> str | None:
-        """Notes how posts are written from now on; gives a warning when older ones differ."""
+    def note_form(self, dialect: str, body: str) -> None:
+        """Notes how posts are written from now on; warns when older ones are written otherwise."""
         form = f"{dialect}, {body}"
         with self._ledger.transaction():
             before = self._ledger.find_note("form")
             self._ledger.put_note("form", form)
-        if before in (None, form):
-            return None
-        return f"posts are written as {form} from now on; older ones stay {before}"
+        if before not in (None, form):
+            self._warn(f"posts are written as {form} from now on; older ones stay {before}")
 
     def rebuild(self) -> int:
         """Makes the ledger again from the files alone; gives the number of posts."""

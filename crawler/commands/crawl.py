@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import gc
 
 from scrapy.commands import BaseRunSpiderCommand
 from scrapy.exceptions import UsageError
 
-from crawler.archive import Archive
-from crawler.errors import ArchiveError
 from crawler.extensions import RunReporter
 from crawler.options import read_options
 
@@ -35,8 +34,7 @@ class Command(BaseRunSpiderCommand):
             raise UsageError(f"crawl takes the name of one source, {len(args)} given")
         assert self.crawler_process is not None
         assert self.settings is not None
-        options = read_options(self.settings)
-        options.load_image_table()
+        read_options(self.settings).load_image_table()
         loader = self.crawler_process.spider_loader
         try:
             spider = loader.load(args[0])
@@ -47,12 +45,10 @@ class Command(BaseRunSpiderCommand):
         check = getattr(spider, "check_arguments", None)
         if check is not None:
             check(dict(opts.spargs))
-        try:
-            Archive(options.archive, options.render).close()
-        except ArchiveError as error:
-            print(f"scrapy crawl: {error}")
-            self.exitcode = 1
-            return
+        # What was imported stays, and articles are no cycles: the collector need not look often.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 50)
         crawler = self.crawler_process.create_crawler(spider)
         self.crawler_process.crawl(crawler, **opts.spargs)
         self.crawler_process.start()

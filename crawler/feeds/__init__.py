@@ -138,7 +138,7 @@ def _read(data: bytes, content_type: str | None, bounds: _Bounds) -> Feed:
     failure = ""
     if kind == "xml" and claims_utf8(data, content_type=content_type, kind=kind):
         # Most feeds are UTF-8 and well-formed: the parser checks both at no cost.
-        body = data.removeprefix(codecs.BOM_UTF8)
+        body = _repair_c1(data.removeprefix(codecs.BOM_UTF8))
         if root := _find_root(body):
             try:
                 return _read_well_formed(body, root, bounds)
@@ -170,7 +170,7 @@ def _read(data: bytes, content_type: str | None, bounds: _Bounds) -> Feed:
 
 def _read_markup(text: str, failure: str, bounds: _Bounds) -> Feed:
     """XML or HTML as text; ``failure`` is what the strict parser said of it, if it was asked."""
-    body = text.encode()
+    body = _repair_c1(text.encode())
     root = _find_root(body)
     if root is None or root.format == "html":
         feed = read_advertised(text, url=bounds.url)
@@ -185,6 +185,7 @@ def _read_markup(text: str, failure: str, bounds: _Bounds) -> Feed:
             failure = error.reason
     reader, entry_names = _make_reader(root, bounds)
     reader.feed.problems.append(Problem(failure))
+    # Repairs before the root only make this smaller, and the scan begins a little before it.
     start = len(body[: root.start].decode())
     del body
     read_tolerantly(text, start, reader, entry_names, root.entities)
@@ -194,8 +195,7 @@ def _read_markup(text: str, failure: str, bounds: _Bounds) -> Feed:
 def _read_well_formed(body: bytes, root: _Root, bounds: _Bounds) -> Feed:
     """Raises NotWellFormedError for a document that is to be read tolerantly."""
     reader, entry_names = _make_reader(root, bounds)
-    body = _repair_c1(body[root.start :] if root.start else body)
-    read_strictly(body, reader, entry_names, url=bounds.url)
+    read_strictly(body, root.start, reader, entry_names, url=bounds.url)
     return reader.feed
 
 

@@ -95,7 +95,7 @@ def count_visible(fragment: str) -> int:
 
 
 # A plain absolute address, as nearly every feed has it.
-_ABSOLUTE = re.compile(r"https?://[^\x00-\x20/?#\\\x7f-\xa0\u3000]+[^\x00-\x20\x7f-\xa0\u3000]*")
+_ABSOLUTE = re.compile(r"https?://[^\x00-\x20/?#\\\x7f-\xa0\u3000]++[^\x00-\x20\x7f-\xa0\u3000]*+")
 _REMOVED = dict.fromkeys((0x09, 0x0A, 0x0D))
 _ENCODED = {ord(char): f"%{ord(char):02X}" for char in ' "<>'}
 

@@ -39,7 +39,7 @@ _FEED_ADDRESS = re.compile(
 # Possessive: each tag is read once or not at all.
 _TAG = re.compile(r"<(link|a|base)(?=\s)((?:[^\"'<>]++|\"[^\"<]*+\"|'[^'<]*+')*+)>", re.IGNORECASE)
 _ATTRIBUTE = re.compile(
-    r"([a-z-]++)\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)'|([^\s\"'<>]++))", re.IGNORECASE
+    r"(?<![a-z-])([a-z-]++)\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)'|([^\s\"'<>]++))", re.IGNORECASE
 )
 _TITLE = re.compile(r"<title\b[^<>]*+>([^<]*+)", re.IGNORECASE)
 

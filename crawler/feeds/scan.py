@@ -54,7 +54,11 @@ _ATTRIBUTES = {
 }
 # An entry with more elements than this is none; the rest of it is skipped.
 _MAX_FIELDS = 10_000
-# How many names that feeds do not have are looked up, and how many CDATA sections one text has.
+# The same for groups in it, and how deep those are: a credit in a picture in a group.
+_MAX_PARTS = 200
+_MAX_GROUP_DEPTH = 4
+# How many names that feeds do not have are looked up, how many prefixes are known, and how many
+# CDATA sections one text has.
 _MAX_STRANGERS = 200
 _MAX_SECTIONS = 1_000
 # How many tags and attributes of one text become elements; libxml2 takes 100 bytes for each.
@@ -69,7 +73,9 @@ _START_TAG = re.compile(
 )
 _END_TAG = re.compile(r"</\s*+([A-Za-z_][\w.:-]*+)[^<>]*+>?+")
 _LOCAL_NAME = re.compile(r"[a-z_][a-z0-9_.-]*+")
-_ATTRIBUTE = re.compile(r"([\w.:-]++)\s*+=\s*+(?:\"([^\"<]*+)\"|'([^'<]*+)'|([^\s\"'<>]++))")
+_ATTRIBUTE = re.compile(
+    r"(?<![\w.:-])([\w.:-]++)\s*+=\s*+(?:\"([^\"<]*+)\"|'([^'<]*+)'|([^\s\"'<>]++))"
+)
 _REFERENCE = re.compile(r"&(#[0-9]{1,8}|#[xX][0-9a-fA-F]{1,8}|[A-Za-z][\w.-]{0,39});")
 _OTHER_REFERENCE = re.compile(_REFERENCE.pattern.replace("&", "&(?!amp;)", 1))
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]+")
@@ -88,7 +94,7 @@ _NEXT_FIELD = re.compile(
     rf"|(?:{'|'.join(sorted(PREFIXES - {'xhtml'}))}|atom):[\w-]++)(?=[\s/>])",
     re.IGNORECASE,
 )
-_LAST_END_TAG = re.compile(r"</[^<>]*>?\s*\Z")
+_LAST_END_TAG = re.compile(r"</[^<>]*+>?+\s*+\Z")
 _BROKEN_CDATA = re.compile(r"\A\s*<!?\[?[\[CDAT\x00-\x1f\ufffd]{3,9}\[")
 _CDATA = "<![CDATA["
 _FRAGMENT_PARSER = etree.XMLParser(
@@ -369,15 +375,15 @@ class _Scanner:
             inner = _LAST_END_TAG.sub("", self._text[after:following])
         element = self._build(parent, name, attributes)
         if name in _GROUPS and "<" in inner and not inner.lstrip().startswith(_CDATA):
-            self._read_group(element, inner)
+            self._read_group(element, inner, 1)
         else:
             self._set_text(element, inner)
         return following
 
-    def _read_group(self, group: Element, inner: str) -> None:
-        """Reads the elements in ``inner``, one level: no group has texts deeper than that."""
+    def _read_group(self, group: Element, inner: str, depth: int) -> None:
+        """Reads the elements in ``inner``, all that stand between the tags of ``group``."""
         position = 0
-        while len(group) < _MAX_FIELDS and (match := _START_TAG.search(inner, position)):
+        while len(group) < _MAX_PARTS and (match := _START_TAG.search(inner, position)):
             raw = match[1] or match[3]
             attributes = match[2] or match[4] or ""
             name = self._name(raw, attributes)
@@ -390,8 +396,8 @@ class _Scanner:
             end = inner.find(f"</{raw}", position)
             if end >= 0:
                 text = inner[position:end]
-                if name in _GROUPS and "<" in text:
-                    self._read_group(part, text)
+                if name in _GROUPS and "<" in text and depth < _MAX_GROUP_DEPTH:
+                    self._read_group(part, text, depth + 1)
                 else:
                     self._set_text(part, text)
                 position = end
@@ -416,7 +422,7 @@ class _Scanner:
     def _declare(self, attributes: str) -> None:
         for match in _ATTRIBUTE.finditer(attributes):
             prefix = match[1].partition("xmlns:")[2]
-            if prefix:
+            if prefix and len(self._declared) < _MAX_STRANGERS:
                 address = match[2] or match[3] or match[4] or "?"
                 self._prefixes[prefix] = choose_prefix(prefix, address)
                 self._declared[prefix] = address

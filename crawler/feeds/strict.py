@@ -28,12 +28,14 @@ class NotWellFormedError(FeedError):
     """The document is not well-formed, or hides entries in something else."""
 
 
-def read_strictly(data: bytes, reader: XmlReader, entry_names: frozenset[str], *, url: str) -> None:
-    """Reads ``data``, UTF-8 that begins with its root element, into ``reader``.
+def read_strictly(
+    data: bytes, begin: int, reader: XmlReader, entry_names: frozenset[str], *, url: str
+) -> None:
+    """Reads ``data`` (UTF-8) into ``reader``, from ``begin`` on, where its root element begins.
 
-    Raises NotWellFormedError when the other reader is to be asked, LimitError when the document is
-    over a bound.
-    No network, no files, no entities: there is no document type before the root element.
+    No network, no files, no entities: there is no document type before the root element. Raises
+    NotWellFormedError when the other reader is to be asked, LimitError when the document is over
+    a bound.
     """
     spellings = (f(name) for name in entry_names for f in (str.lower, str.upper, str.title))
     parser = etree.XMLPullParser(
@@ -50,10 +52,10 @@ def read_strictly(data: bytes, reader: XmlReader, entry_names: frozenset[str], *
     names = reader.names
     previous: etree._Element | None = None
     parts = 0
-    since = 0
+    since = begin
     view = memoryview(data)
     try:
-        for start in range(0, len(data), _PIECE):
+        for start in range(begin, len(data), _PIECE):
             piece = bytes(view[start : start + _PIECE])
             parser.feed(piece)
             entries = 0

@@ -168,6 +168,9 @@ class XmlReader:
         entry = Entry(base_url=base)
         entry.id = _read_id(fields, item)
         entry.link = _read_link(fields, item, base)
+        if entry.link is None and (stated := _list_texts(fields, ("link",))):
+            reason = f"link is no http address: {stated[0][:80]!r}"
+            self.feed.problems.append(Problem(reason, len(self.feed.entries)))
         entry.title = _read_title(fields, atom=self._atom)
         self._read_texts(entry, fields)
         entry.authors = _read_authors(fields, self.names)
@@ -467,10 +470,13 @@ def _read_media(entry: Entry, fields: Fields, base: str, names: Names) -> None:
                 _add_image(entry, read_url(child.get("url"), base))
     for name in _IMAGES:
         for element in fields.get(name, ()):
-            text = element.get("url") or element.get("href")
-            _add_image(
-                entry, read_url(text or _read_part(element, names, ("url", "image:loc")), base)
-            )
+            stated = element.get("url") or element.get("href")
+            if stated is None:
+                stated = _read_part(element, names, ("url", "image:loc")).strip()
+                # Text may be a caption; an address relative to the page is not seen here.
+                if not stated.startswith(("http", "/")):
+                    continue
+            _add_image(entry, read_url(stated, base))
 
 
 def _add_enclosure(entry: Entry, url: str | None, element: Element) -> None:

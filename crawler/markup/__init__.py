@@ -53,8 +53,9 @@ def convert(
     ``origin`` "html" is any HTML fragment or document, well formed or not, or plain text whose
     line ends part paragraphs. Relative links are resolved against ``base_url``; without one they
     lose their address but not their text. ``pick_image`` gives the absolute address of an image
-    from the attributes of its element, or None to leave it out. Elements nested deeper than
-    ``max_depth`` are flattened and attributes past ``max_attributes`` dropped. Never raises.
+    from the attributes of its element, or None to leave it out. In large bodies, elements nested
+    deeper than ``max_depth`` are flattened and attributes past ``max_attributes`` dropped. Raises
+    nothing but what ``pick_image`` raises.
     """
     if origin == "text":
         text = tidy_lines(body)

@@ -22,7 +22,7 @@ INDENT: Final = (
 # Control characters, soft hyphens, byte order marks, direction overrides and noncharacters: nobody
 # sees them, some of them hide or reorder what is seen.
 _UNSEEN = re.compile(
-    "[\x00-\x08\x0e-\x1f\x7f-\x9f\xad\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\ufffe\uffff"
+    "[\x00-\x08\x0e-\x1f\x7f-\x9f\xad\u202a-\u202e\u2066-\u2069\ufeff\ufdd0-\ufdef\ufff9-\ufffb\ufffe\uffff"
     "\ud800-\udfff]"
 )
 _SPACES = re.compile("[ \t\n\v\f\r\xa0\u2028\u2029]+")
@@ -121,14 +121,14 @@ def tidy_lines(text: str) -> str:
     code and nested items need. No line is empty but for one between paragraphs.
     """
     lines: list[str] = []
-    for line in squeeze_lines(text).split("\n"):
+    for line in _UNSEEN.sub("", _LINE_ENDS.sub("\n", text)).split("\n"):
         words = line.strip(INDENT)
         if words:
             indent = line[: line.index(words[0])]
             lines.append(indent + words if not indent.strip(" \t") else words)
         elif lines and lines[-1]:
             lines.append("")
-    return "\n".join(lines).rstrip("\n")
+    return "\n".join(lines).rstrip("\n").replace("\xa0", " ")
 
 
 def join_code(tokens: Iterable[Token]) -> str:

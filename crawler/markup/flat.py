@@ -46,29 +46,34 @@ def flatten(html: str, pick_image: PickImage) -> tuple[str, dict[str, None]] | N
     tags = html.count("<")
     images: dict[str, None] = {}
     blocks: list[str] = []
-    image_tags: list[str] = []
     if found != tags:
         blocks = _BLOCK_TAG.findall(text)
-        image_tags = _IMAGE_TAG.findall(text)
-        if found + len(blocks) + len(image_tags) != tags or not _are_nested(blocks):
+        found += len(blocks) + len(_IMAGE_TAG.findall(text))
+        if found != tags or not _are_nested(blocks):
             return None
-        text = _IMAGE_TAG.sub(_IMAGE, _BLOCK_TAG.sub(_BLOCK, text))
     if any(marker in html for marker in _MARKERS) or not all(
         map(is_plain_style, set(_STYLE.findall(html)))
     ):
         return None
-    if not (paragraphs or breaks or blocks):
-        if "\r" in text or "&#" in text:
-            return None
+    lined = not (paragraphs or breaks or blocks)
+    if lined and ("\r" in text or "&#" in text):
+        return None
+
+    def mark_image(tag: re.Match[str]) -> str:
+        url = _pick(tag[1], pick_image)
+        if not url:
+            return _INLINE
+        images[url] = None
+        return _IMAGE
+
+    if "<" in text:
+        text = _IMAGE_TAG.sub(mark_image, _BLOCK_TAG.sub(_BLOCK, text))
+    if lined:
         text = text.replace("\n", _BLOCK)
-    for attributes in image_tags:
-        url = _pick(attributes, pick_image)
-        if url:
-            images[url] = None
     if "&" in text:
         text = unescape(text)
     text = text.replace(_INLINE, "")
-    if image_tags and not breaks:
+    if images and not breaks:
         text = text.replace(_IMAGE, "")
     return "\n\n".join(_list_paragraphs(text)), images
 
@@ -99,7 +104,10 @@ def _pick(text: str, pick_image: PickImage) -> str | None:
 
 
 def _list_paragraphs(text: str) -> Iterator[str]:
-    """Gives the paragraphs; in one, a break parts lines and two in a row part paragraphs."""
+    """Gives the paragraphs; in one, a break parts lines and two in a row part paragraphs.
+
+    A line of nothing but an image is not seen in text, but keeps its breaks from being in a row.
+    """
     for part in text.split(_BLOCK):
         if _BREAK not in part:
             if line := _tidy(part):
@@ -110,7 +118,7 @@ def _list_paragraphs(text: str) -> Iterator[str]:
             line = _tidy(piece)
             if line:
                 lines.append(line)
-            elif lines:
+            elif lines and _IMAGE not in piece:
                 yield "\n".join(lines)
                 lines.clear()
         if lines:

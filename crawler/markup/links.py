@@ -24,6 +24,7 @@ _ORDINARY = re.compile(
 _UNSAFE = re.compile(
     '[\\s\x00-\x20\x7f-\xa0"<>\\\\^`{|}\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]'
 )
+_PATH = re.compile(r"\A[^?#]*")
 # Browsers drop these anywhere in an address before they look at its scheme.
 _IGNORED = str.maketrans("", "", "\t\n\r")
 _EDGES = "".join(map(chr, range(0x21)))
@@ -64,7 +65,10 @@ def clean_web_url(url: str) -> str | None:
     web = _WEB.match(url)
     if web is None:
         return None
-    url = f"{web[1].lower()}://{_quote(url[web.end() :])}"
+    rest = url[web.end() :]
+    if "\\" in rest:  # browsers read them as slashes
+        rest = _PATH.sub(lambda path: path[0].replace("\\", "/"), rest, count=1)
+    url = f"{web[1].lower()}://{_quote(rest)}"
     # What the sanitiser cannot parse, it would drop later, and then the forms would differ.
     return url if "href" in _JUDGE.clean(f'<a href="{escape(url)}"></a>') else None
 

@@ -22,6 +22,8 @@ _MARKUP = re.compile(
     r"""(?P<attributes>(?:[^>"'=]++|=\s*+(?:"[^"]*+"|'[^']*+')?+|["'])*+)(?:>|\Z)|[!?/])"""
 )
 _ATTRIBUTE = re.compile(r"""([^\s/>=]++)(?:\s*+=\s*+("[^"]*+"|'[^']*+'|[^\s>]*+))?+""")
+_OPEN_REFERENCE = re.compile(r"&#?[0-9A-Za-z]*\Z")
+_LONGEST_REFERENCE: Final = 34  # characters; the longest name has 31
 _COMMENT_END = re.compile(r"--!?>")
 
 _VOID = frozenset(
@@ -36,21 +38,21 @@ _BLOCKS = frozenset(
     " dt fieldset figcaption figure footer form h1 h2 h3 h4 h5 h6 head header hgroup hr html legend"
     " li listing main menu nav ol p pre section summary table tbody td tfoot th thead tr ul".split()
 )
+_HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 _SCOPES = frozenset("table td th caption button object marquee template svg math select".split())
 
 # What a start tag ends when it is open, and where the search for it stops (HTML, 13.1.2.4).
 _SECTIONS = frozenset("tbody thead tfoot caption colgroup tr td th".split())
+_BORDERS = (_BLOCKS | _SCOPES) - {"address", "div", "p"}
 _ENDS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
-    "li": (frozenset(["li"]), frozenset("ul ol dir menu".split()) | _SCOPES),
-    "dt": (frozenset(["dt", "dd"]), frozenset(["dl"]) | _SCOPES),
-    "dd": (frozenset(["dt", "dd"]), frozenset(["dl"]) | _SCOPES),
+    "li": (frozenset(["li"]), _BORDERS),
+    "dt": (frozenset(["dt", "dd"]), _BORDERS),
+    "dd": (frozenset(["dt", "dd"]), _BORDERS),
     "td": (frozenset(["td", "th"]), frozenset(["tr", "table"])),
     "th": (frozenset(["td", "th"]), frozenset(["tr", "table"])),
     "tr": (frozenset(["tr", "td", "th", "caption"]), frozenset(["table"])),
     **dict.fromkeys(("tbody", "thead", "tfoot"), (_SECTIONS, frozenset(["table"]))),
     "option": (frozenset(["option"]), frozenset(["select"])),
-    "rt": (frozenset(["rt", "rp"]), frozenset(["ruby"]) | _SCOPES),
-    "rp": (frozenset(["rt", "rp"]), frozenset(["ruby"]) | _SCOPES),
 }
 _PARAGRAPH = frozenset(["p"])
 _ENDS_PARAGRAPH = (_BLOCKS - _SECTIONS) | {"xmp", "plaintext"}
@@ -76,24 +78,26 @@ def rewrite(html: str, *, max_depth: int, max_attributes: int) -> str:
     while (markup := _MARKUP.search(html, position)) is not None:
         if markup.start() > position:
             out.append(_protect(html[position : markup.start()]))
+        pieces = len(out)
         position = markup.end()
         name = (markup["name"] or "").lower()
         if not name:
             position = _skip_comment(html, markup.start())
         elif markup["slash"]:
             stack.close(name)
-        elif name in _RAW:
+        elif name in _RAW and not stack.is_foreign():
             end = _find_end(html, name, position)
             if name in _VERBATIM:
-                stack.open("pre", "<pre>")
-                out.append(_protect(html[position:end]).replace("&", "&amp;"))
+                stack.open("pre", _write_tag("pre", markup["attributes"], max_attributes))
+                out.append(_protect(html[position:end].replace("&", "&amp;")))
                 stack.close("pre")
             position = end
         else:
-            attributes = markup["attributes"]
-            tag = _write_tag(name, attributes, max_attributes) if attributes else f"<{name}>"
-            stack.open(name, tag)
-    out.append(_protect(html[position:]))
+            stack.open(name, _write_tag(name, markup["attributes"], max_attributes))
+        if out and len(out) == pieces and _OPEN_REFERENCE.search(out[-1][-_LONGEST_REFERENCE:]):
+            out.append("<wbr>")  # else it would go on behind the tag that is gone
+    if position < len(html):
+        out.append(_protect(html[position:]))
     stack.close_all()
     return "".join(out)
 
@@ -109,6 +113,8 @@ class _Stack:
         self._counts: dict[str, int] = {}
 
     def open(self, name: str, tag: str) -> None:
+        if name in _SECTIONS and not self._counts.get("table"):
+            return
         if name in _ENDS_PARAGRAPH and self._counts.get("p"):
             self._end_implied(_PARAGRAPH, _BLOCKS | _SCOPES)
         if name in _ENDS:
@@ -127,9 +133,13 @@ class _Stack:
 
     def close(self, name: str) -> None:
         """Ends the innermost element of that name, unless it is beyond a border for it."""
-        if name == "br":
-            self.out.append("<br>")
+        if name in _HEADINGS and not self._counts.get(name):  # any of them ends any other
+            name = next((heading for heading in _HEADINGS if self._counts.get(heading)), name)
         if not self._counts.get(name):
+            if name == "br":
+                self.out.append("<br>")
+            elif name == "p":
+                self.out.append("<p></p>")
             return
         borders = _SCOPES if name in _BLOCKS else _BLOCKS | _SCOPES
         if name in ("table", "tbody", "thead", "tfoot", "tr", "td", "th", "caption"):
@@ -142,6 +152,9 @@ class _Stack:
                 return
         while self._pop() != name:
             pass
+
+    def is_foreign(self) -> bool:
+        return bool(self._counts.get("svg") or self._counts.get("math"))
 
     def close_all(self) -> None:
         while self._open:
@@ -194,6 +207,8 @@ def _find_end(html: str, name: str, position: int) -> int:
 
 
 def _write_tag(name: str, attributes: str, max_attributes: int) -> str:
+    if not attributes:
+        return f"<{name}>"
     parts = [f"<{name}"]
     for found in islice(_ATTRIBUTE.finditer(attributes), max_attributes):
         key, value = found.groups()

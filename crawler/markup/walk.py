@@ -223,6 +223,7 @@ class Walker:
         self._marks: list[Open] = []
         self._shown_image = 0
         self._stand_in: str | None = None
+        # In a picture, its first source: it stands in for an image without a usable address.
         self._source: Attributes | None = None
 
     def walk(self, html: str) -> None:
@@ -322,8 +323,10 @@ class Walker:
             self._add_stand_ins(node)
             return _SKIPPED
         if role in (_PICTURE, _SOURCE):
-            # A source stands in for an image of its picture that has no usable address itself.
-            self._source = None if role == _PICTURE else self._source or attributes
+            if role == _PICTURE:
+                self._source = {}
+            elif self._source is not None:
+                self._source = self._source or attributes
             return None
         if role == _DIALOG and "open" not in attributes:
             return _SKIPPED
@@ -382,7 +385,6 @@ class Walker:
             self._add_table(rows)
         elif role == _CELL and saved is not None:
             self.blocks = cast("list[Block]", saved)
-            self._list = None
 
     def _open_mark(self, mark: Mark, href: str = "") -> Open | None:
         if any(opened.mark == mark for opened in self._marks):
@@ -483,7 +485,7 @@ class Walker:
 
     def _add_image(self, attributes: Attributes, node_id: int, *, stands_in: bool = False) -> None:
         url = self._pick_image(attributes)
-        if url is None and self._source is not None:
+        if url is None and self._source:
             url = self._pick_image(self._source)
         url = clean_web_url(url) if url else None
         if url is None:

@@ -18,12 +18,13 @@ from selectolax.lexbor import LexborNode
 from crawler.selectors import LexborTree
 
 _LEAST = 100.0  # bytes of running text, some 30 characters of Chinese
-_SHORT = 300.0  # what is no longer than that may be all there is but the article
+# With less than that, ten times as much under a name for what stands beside is the article.
+_SHORT = 300.0
 _LINK = 2.0  # how much more than a byte of text a byte of link weighs, outside of running text
 _SCRAP = 0.2  # how much a byte without punctuation weighs: captions, cells, labels
 _SCRAP_COST = 15.0  # bytes; what a block without punctuation has to make up for
-_NEARLY_ALL, _MOST = 0.85, 0.6
-_MUCH_LINK = 0.25
+_NEARLY_ALL, _MOST = 0.85, 0.6  # shares of a parent's score
+_MUCH_LINK = 0.25  # the share of links where there are links rather than text
 _LITTLE = 0.2  # the share of the text that may stand before its title
 _SMALL = 20  # blocks in a heading or a line of date and source, itself included
 

@@ -16,6 +16,7 @@ from crawler.article import Article
 from crawler.extensions import RunReporter
 from crawler.items import NewsItem
 from crawler.options import Options, read_options
+from crawler.pipelines import ArchivePipeline
 from crawler.posts import parse_post
 from crawler.sources import labels
 from crawler.spiders.source import read_count, read_flag, wrong_argument
@@ -63,7 +64,10 @@ class PostsSpider(Spider):
 
     async def start(self) -> AsyncIterator[Any]:
         reporter = self.crawler.get_extension(RunReporter)
+        pipeline = self.crawler.get_item_pipeline(ArchivePipeline)
         assert reporter is not None
+        if pipeline is None or pipeline.archive is None:
+            return
         self._run = reporter.report
         sources = self.options.load_sources()
         self._sources = sources

@@ -120,11 +120,12 @@ class SourceSpider(Spider):
         pipeline = self.crawler.get_item_pipeline(ArchivePipeline)
         assert reporter is not None
         assert pipeline is not None
-        self._run = reporter.report
+        self.report = reporter.report.of(self.source.name)
+        self.report.verified = self.source.verified
+        if pipeline.archive is None:
+            return
         self._keep = pipeline.keep_validator
         self._archive = pipeline.archive
-        self.report = self._run.of(self.source.name)
-        self.report.verified = self.source.verified
         for rule in self.source.feeds:
             if self.channel is None or rule.channel == self.channel:
                 yield self.ask_feed(rule)
