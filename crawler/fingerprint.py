@@ -55,15 +55,13 @@ def fold(text: str) -> str:
     # One str.replace for each character met: a translate costs 30 ns for every character there is.
     for character in set(_FULL_WIDTH.findall(text)):
         text = text.replace(character, _HALF_WIDTH[character])
-    if not is_normalized("NFKC", text):
-        text = unicode_normalize("NFKC", text)
     text = "".join(text.casefold().split())
     for character in set(_DROPPED.findall(text)):
         text = text.replace(character, "")
     if not text.isprintable():
         text = text.translate(_CONTROLS)
-    # What is left may have come together anew: an accent with the letter before its blank.
-    return text if is_normalized("NFKC", text) else fold(text)
+    # Rare: what NFKC changes may come in capitals or with a blank, and so has to be folded too.
+    return text if is_normalized("NFKC", text) else fold(unicode_normalize("NFKC", text))
 
 
 def fold_title(title: str) -> str:
