@@ -65,7 +65,19 @@ def decode_text(data: bytes, *, content_type: str | None = None, kind: Kind) -> 
     >>> decode_text("涨停".encode("gbk"), content_type="text/xml; charset=gb2312", kind="xml").text
     '涨停'
     """
+    if content_type and _HEADER_SAYS_UTF8.search(content_type) and _is_plainly_utf8(data):
+        try:
+            # The common page, at the cost of decoding it: no other evidence could outweigh this.
+            return Decoded(data.decode(), "utf-8", guessed=False, replaced=0)
+        except UnicodeDecodeError:
+            pass
     return decode(data, find_charset(data, content_type=content_type, kind=kind))
+
+
+def _is_plainly_utf8(data: bytes) -> bool:
+    """Whether, if ``data`` can be read as UTF-8, it is nothing else: no mark, no zero bytes, and
+    characters of three bytes, which other charsets do not form by chance."""
+    return data[:1] not in _FIRST_OF_MARKS and b"\0" not in data and bool(_THREE_BYTES.search(data))
 
 
 def decode(data: bytes, charset: Charset) -> Decoded:
@@ -154,6 +166,8 @@ _BLOCK = 1 << 20
 
 # Declarations are read by expression: they stand before anything that could be parsed. Each has a
 # bounded run between its fixed parts, so none can run away.
+_HEADER_SAYS_UTF8 = re.compile(r"charset\s*=\s*[\"']?utf-?8\b", re.IGNORECASE)
+_FIRST_OF_MARKS = frozenset((b"\xef", b"\xff", b"\xfe", b"+", b"\x0e", b"\x84", b"\xdd"))
 _HEADER_CHARSET = re.compile(
     r"charset\s{0,9}[=:]\s{0,9}[\"']?\s{0,9}([a-z0-9_.:+-]{1,40})", re.IGNORECASE
 )
