@@ -9,6 +9,9 @@ import html
 import re
 from urllib.parse import urljoin, urlsplit
 
+# How the problem begins that tells of them; where a source's zone is declared it is none.
+DATES_WITHOUT_ZONE = "dates without a zone"
+
 # Elements that publishers put into titles and plain-text fields. A closed list, because
 # "<ST股>" and "a < b" are words and not markup.
 _MARKUP_NAMES = (

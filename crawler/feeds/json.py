@@ -11,6 +11,7 @@ from crawler.article import Enclosure, Entry, Feed, Problem
 from crawler.dates import read_date
 from crawler.errors import FeedError, LimitError
 from crawler.feeds.fields import (
+    DATES_WITHOUT_ZONE,
     escape_text,
     is_image,
     looks_like_markup,
@@ -160,7 +161,7 @@ def read_json_feed(
         entry.language = entry.language or feed.language
         feed.entries.append(entry)
     if unzoned:
-        feed.problems.append(Problem(f"dates without a zone: {unzoned}, read in {zone}"))
+        feed.problems.append(Problem(f"{DATES_WITHOUT_ZONE}: {unzoned}, read in {zone}"))
     return feed
 
 

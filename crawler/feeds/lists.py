@@ -138,6 +138,9 @@ def _add_entries(
             if first is not entry:
                 first.title = first.title or entry.title  # a picture's link, then the headline's
                 continue
+        if entry.date_text:
+            reason = f"date cannot be read: {entry.date_text[:80]!r}"
+            feed.problems.append(Problem(reason, len(feed.entries)))
         feed.entries.append(entry)
 
 

@@ -14,7 +14,15 @@ from lxml import etree
 from crawler.article import Enclosure, Entry, Feed, Problem
 from crawler.dates import read_date
 from crawler.errors import LimitError
-from crawler.feeds.fields import count_visible, is_image, read_author, read_title, read_url, squeeze
+from crawler.feeds.fields import (
+    DATES_WITHOUT_ZONE,
+    count_visible,
+    is_image,
+    read_author,
+    read_title,
+    read_url,
+    squeeze,
+)
 from crawler.feeds.fragment import read_fragment, read_words
 from crawler.feeds.names import Names
 
@@ -160,7 +168,7 @@ class XmlReader:
             for entry in feed.entries:
                 entry.language = entry.language or feed.language
         if self._unzoned:
-            note = f"dates without a zone: {self._unzoned}, read in {self._zone}"
+            note = f"{DATES_WITHOUT_ZONE}: {self._unzoned}, read in {self._zone}"
             feed.problems.append(Problem(note))
 
     def _read_entry(self, item: Element, fields: Fields, base: str) -> Entry:

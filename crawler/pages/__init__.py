@@ -18,7 +18,7 @@ from crawler.pages.rules import extract_by_rules
 from crawler.selectors import find_excess
 from crawler.sources.rules import PageRule
 
-__all__ = ["extract_article"]
+__all__ = ["extract_article", "extract_from_text"]
 
 
 def extract_article(
@@ -42,6 +42,18 @@ def extract_article(
     the reason names the selectors), or there is no article to be found.
     """
     text = decode_text(data, content_type=content_type, kind="html").text
+    return extract_from_text(text, url=url, rule=rule, timezone=timezone, now=now)
+
+
+def extract_from_text(
+    text: str,
+    *,
+    url: str,
+    rule: PageRule | Sequence[PageRule] | None = None,
+    timezone: str = "Asia/Shanghai",
+    now: datetime | None = None,
+) -> Article:
+    """``extract_article`` for a page that is decoded already."""
     excess = find_excess(text)
     if excess:
         raise PageError(excess, url=url)

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from scrapy import Request, Spider
 from scrapy.crawler import Crawler
-from scrapy.exceptions import IgnoreRequest, UsageError
+from scrapy.exceptions import DownloadTimeoutError, IgnoreRequest, UsageError
 from scrapy.http import Response
 from scrapy.settings import BaseSettings
 from scrapy.spidermiddlewares.httperror import HttpError
@@ -29,13 +29,15 @@ from crawler.archive.decide import identify
 from crawler.article import Article, Entry, Feed
 from crawler.bylines import clean_byline
 from crawler.dates import parse_date
+from crawler.encoding import decode_text
 from crawler.errors import FeedError, PageError
 from crawler.extensions import RunReporter, say_error
 from crawler.feeds import parse_feed
+from crawler.feeds.fields import DATES_WITHOUT_ZONE
 from crawler.feeds.whole import is_whole
 from crawler.items import NewsItem, Ticket
 from crawler.options import Options, read_options
-from crawler.pages import extract_article
+from crawler.pages import extract_from_text
 from crawler.pipelines import ArchivePipeline
 from crawler.sources import FeedRule, Source
 
@@ -173,6 +175,8 @@ class SourceSpider(Spider):
             report.refuse(error.reason, response.url)
             return
         for problem in feed.problems:
+            if self.source.zone_declared and problem.reason.startswith(DATES_WITHOUT_ZONE):
+                continue
             where = "" if problem.index is None else f"entry {problem.index}: "
             report.warn(where + problem.reason, response.url)
         if feed.advertised and not feed.entries:
@@ -244,8 +248,6 @@ class SourceSpider(Spider):
         report = self.report
         report.entries += 1
         report.see(entry.published)
-        if entry.date_text:
-            report.warn(f"date {entry.date_text[:60]!r} cannot be read", entry.link or "")
         if not self._is_wanted(entry.published) or self._is_full():
             ticket.failed = True  # not all of the feed was wanted: it is to be met again
             return None
@@ -255,6 +257,9 @@ class SourceSpider(Spider):
             body = entry.summary
         if body is None and rule.fulltext != "always" and entry.link:
             return self._ask_page(entry, feed, rule, ticket, digest)
+        if not (body or entry.title or entry.images):
+            report.refuse("an entry with neither title nor text nor address", feed.title)
+            return None
         ticket.open += 1
         return self._make_item(entry, feed, rule, [ticket], digest, met_at, body)
 
@@ -310,12 +315,20 @@ class SourceSpider(Spider):
         page: _Page,
     ) -> Any:
         self.report.bytes += len(response.body)
+        decoded = decode_text(
+            response.body, content_type=_header(response, "Content-Type"), kind="html"
+        )
+        if decoded.guessed:
+            self.report.warn(f"charset guessed: {decoded.encoding}", response.url)
+        if decoded.replaced:
+            self.report.warn(
+                f"{decoded.replaced} characters cannot be read in {decoded.encoding}", response.url
+            )
         try:
-            found = extract_article(
-                response.body,
+            found = extract_from_text(
+                decoded.text,
                 url=response.url,
                 rule=self.source.pages or None,
-                content_type=_header(response, "Content-Type"),
                 timezone=self.source.timezone,
                 now=response_time(response),
             )
@@ -354,6 +367,11 @@ class SourceSpider(Spider):
             return None
         entry: Entry = asked["entry"]
         page.done = True
+        if not (entry.title or entry.content or entry.summary):
+            self.report.refuse(f"{reason}; the feed itself says nothing of it", url)
+            for ticket in page.tickets:
+                ticket.settle()
+            return None
         self.report.partial += 1
         self.report.warn(f"written from the feed's own text: {reason}", url)
         item = self._make_item(
@@ -440,6 +458,10 @@ def say_failure(failure: Failure) -> str:
     error = failure.value
     if isinstance(error, HttpError):
         return f"HTTP {error.response.status}"
+    if isinstance(error, DownloadTimeoutError):
+        return "timed out (NEWS_MAX_SECONDS)"
+    if "download max size" in str(error) or "DOWNLOAD_MAXSIZE" in str(error):
+        return "larger than NEWS_MAX_BYTES"
     if isinstance(error, IgnoreRequest):
         return str(error).lower() if "robots" in str(error).lower() else f"refused: {error}"
     return say_error(failure)
