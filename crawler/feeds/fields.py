@@ -29,6 +29,8 @@ _LONE_TAG = re.compile(r"<(?:br|hr|img|wbr)(?:\s[^<>]*)?/?>", re.IGNORECASE)
 _BLOCK = re.compile(r"</?(?:br|div|h[1-6]|hr|li|p|td|tr)\b", re.IGNORECASE)
 _REFERENCE = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
 _BLANKS = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")
+# A line break or control character, with the blanks around it: they indent the XML, not the title.
+_BREAKS = re.compile(r" *[\x00-\x1f\x7f-\x9f\u2028\u2029][\x00-\x20\x7f-\x9f\u2028\u2029]*")
 _OUTER = "\x00\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f \x85\xa0\u2028\u2029\u3000\ufeff\u200b"
 
 
@@ -65,7 +67,9 @@ def read_title(text: str, *, markup: bool | None) -> str:
         else:
             text = _LONE_TAG.sub(_replace_tag, text)
         text = _REFERENCE.sub(_replace_reference, text)
-    return squeeze(text)
+    if not text.isprintable():
+        text = _BREAKS.sub(" ", text)  # blanks within a line stay as published
+    return text.strip(_OUTER)
 
 
 def _replace_tag(match: re.Match[str]) -> str:
