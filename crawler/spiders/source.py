@@ -7,7 +7,6 @@ feed, entries, pages.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -43,6 +42,8 @@ from crawler.sources import FeedRule, Source
 
 # Documents from this size on are parsed off the reactor, so that other downloads go on meanwhile.
 BIG_DOCUMENT = 256 * 1024
+# After so many entries others have their turn, also where all of them are known already.
+ENTRIES_AT_ONCE = 256
 # An HTTP status that will be the same tomorrow: the article is written from the feed's own text.
 GONE = frozenset((401, 403, 404, 405, 410, 414, 451))
 # An index may list thousands of sitemaps; the newest come first or the operator names one.
@@ -199,7 +200,9 @@ class SourceSpider(Spider):
             keep=self._keep,
             failed=feed.cut,
         )
-        for entry in feed.entries:
+        for number, entry in enumerate(feed.entries, 1):
+            if number % ENTRIES_AT_ONCE == 0:
+                await asyncio.sleep(0)
             output = self.place_entry(entry, feed, rule, ticket, met_at)
             if output is not None:
                 yield output
@@ -434,14 +437,9 @@ class SourceSpider(Spider):
 
 def digest_entry(entry: Entry) -> bytes:
     """Gives 16 bytes that change when the entry's title, text or dates do."""
-    told = (
-        entry.title,
-        entry.summary,
-        entry.content,
-        entry.published and entry.published.timestamp(),
-        entry.updated and entry.updated.timestamp(),
-    )
-    return sha256(json.dumps(told).encode()).digest()[:16]
+    times = [at.timestamp() if at else 0 for at in (entry.published, entry.updated)]
+    told = (entry.title, entry.summary or "", entry.content or "", repr(times))
+    return sha256("\0".join(told).encode("utf-8", "replace")).digest()[:16]
 
 
 def response_time(response: Response) -> datetime:
