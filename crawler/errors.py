@@ -25,6 +25,10 @@ class PageError(NewsError):
         self.reason = reason
 
 
+class NotAPageError(PageError):
+    """What came is no text at all: a PDF, an image, a video."""
+
+
 class LimitError(FeedError):
     """An input is over a bound; the reason names the ``NEWS_MAX_…`` setting."""
 

@@ -88,8 +88,12 @@ class RunReporter:
         report.ended_at = datetime.now(UTC)
         stats = self._crawler.stats
         for name, source in sorted(report.sources.items()):
-            level = logging.ERROR if source.failed_wholly else logging.INFO
-            logger.log(level, "%s: %s", name, source.summary())
+            if source.failed_wholly:
+                why = [*source.refused, *source.warnings]
+                told = f"; {why[0].url}: {why[0].reason}" if why else ""
+                logger.error("%s: failed, %s%s", name, source.summary(), told)
+            else:
+                logger.info("%s: %s", name, source.summary())
             for key in ("new", "updated", "duplicates", "unchanged", "healed", "partial"):
                 stats.inc_value(f"news/{key}", getattr(source, key))
             stats.inc_value("news/refused", source.refused_count)

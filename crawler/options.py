@@ -11,12 +11,15 @@ from zoneinfo import ZoneInfo
 from scrapy.exceptions import UsageError
 from scrapy.settings import BaseSettings
 
-from crawler.archive import Renderer
+from crawler import settings as page
+from crawler.archive import Reader, Renderer
 from crawler.article import FORMS, Article, Form
 from crawler.errors import NewsError
 from crawler.images import ImageTable, load_image_table
-from crawler.posts import DIALECTS, Dialect, render_post
+from crawler.posts import DIALECTS, Dialect, parse_post, render_post
 from crawler.sources import IMAGE_PROXIES, Source, load_sources
+
+_NAMES = [name for name in vars(page) if name.startswith("NEWS_")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,11 @@ class Options:
     def render(self) -> Renderer:
         return partial(_render, self)
 
+    @property
+    def read(self) -> Reader:
+        """How posts of the archive are read: without extra keys they do not tell their form."""
+        return partial(parse_post, bare_form="html" if self.extra_keys else self.body)
+
 
 def _render(options: Options, article: Article, timezone: str) -> bytes:
     return render_post(
@@ -69,6 +77,11 @@ def _render(options: Options, article: Article, timezone: str) -> bytes:
 
 def read_options(settings: BaseSettings) -> Options:
     """Reads the settings; raises UsageError with one line that names setting and value."""
+    for name in settings:
+        if name.startswith("NEWS_") and name not in _NAMES:
+            raise UsageError(
+                f"{name}: unknown setting, expected one of {', '.join(_NAMES)}", print_help=False
+            )
     dialect = settings.get("NEWS_DIALECT")
     if dialect not in DIALECTS:
         raise _wrong("NEWS_DIALECT", dialect, f"one of {', '.join(DIALECTS)}")

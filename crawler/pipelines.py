@@ -87,7 +87,7 @@ class ArchivePipeline:
         assert reporter is not None
         self._report = reporter.report
         try:
-            archive = Archive(self._options.archive, self._options.render)
+            archive = Archive(self._options.archive, self._options.render, read=self._options.read)
             archive.note_form(self._options.dialect, self._options.body)
         except ArchiveError as error:
             self._fail(error)

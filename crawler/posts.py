@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta, timezone
 from typing import Literal, get_args
 
-from crawler.article import FORMS, Article
+from crawler.article import FORMS, Article, Form
 from crawler.dates import format_local, format_rfc1123, parse_date
 from crawler.errors import PostError
 from crawler.fingerprint import content_hash
@@ -47,6 +47,8 @@ _OPENS_TEMPLATE = re.compile(r"\{(?=[{%#])")
 _CLOSES_TEMPLATE = re.compile(r"(?<=[%#])\}")
 _BRACE_REFERENCE = re.compile(r"&#(0*12[35]);")
 _OUR_BRACE = re.compile(r"&#(0*)(12[35]);")
+# In a text body kramdown's own marks too: {:toc}, {::comment}.
+_OPENS_MARK = re.compile(r"\{(?=[{%#:])")
 # What would come alive when a text body is rendered as Markdown.
 _TAG_START = re.compile(r"<(?=[A-Za-z/!?])")
 _REFERENCE_START = re.compile(
@@ -58,12 +60,12 @@ _TEXT_CHARACTERS = {"lt": "<", "amp": "&", "#93": "]", "#123": "{", "#125": "}"}
 
 _HEXO_BODY = re.compile(r"\n?<div> {3}\n(.*) {2}\n</div>\n {12}", re.DOTALL)
 _HEXO_OPEN = re.compile(r"\s*<div>[ \t]*\n?")
-_HEXO_CLOSE = re.compile(r"\s*</div>\s*\Z")
 _SEED_TAIL = re.compile(
     r"\n\n<([^\n>]*)>\n\n\[返回([^\]\n]*)\]\(([^)\n]*)\)｜\[返回首页\]\(([^)\n]*)\)\Z"
 )
-_BACK_LINK = re.compile(r"\s*(?:\[返回[^\]\n]*\]\([^)\n]*\)[｜|\s]*)+\Z")
-_URL_LINE = re.compile(r"\s*^<([^\n<>]*)>[ \t]*\s*\Z", re.MULTILINE)
+# One line of back links, one or two of them; matched against single lines from the end.
+_BACK_LINKS = re.compile(r"(?:\[返回[^\]\n]*\]\([^)\n]*\)[｜| ]*){1,4}")
+_URL_LINE = re.compile(r"<([^\n<>]*)>")
 _OUR_URL_LINE = re.compile(r"\n\n<[^\n]*>\n\Z")
 _NAIVE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}) ([0-9]{2}:[0-9]{2}:[0-9]{2})( \+0800)?")
 _GMT = re.compile(r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} GMT")
@@ -273,7 +275,7 @@ def escape_body(body: str, form: str) -> str:
         # A reference that stands in the body already is told from ours by one more zero.
         body = _BRACE_REFERENCE.sub(r"&#0\1;", body)
     if "{" in body:
-        body = _OPENS_TEMPLATE.sub("&#123;", body)
+        body = (_OPENS_MARK if form == "text" else _OPENS_TEMPLATE).sub("&#123;", body)
     if "}" in body:
         body = _CLOSES_TEMPLATE.sub("&#125;", body)
     return body
@@ -295,11 +297,15 @@ def _undo_brace(match: re.Match[str]) -> str:
 # ---------------------------------------------------------------- reading
 
 
-def parse_post(data: bytes, *, name: str = "", gmt_is_local: bool = False) -> ParsedPost:
+def parse_post(
+    data: bytes, *, name: str = "", gmt_is_local: bool = False, bare_form: Form = "html"
+) -> ParsedPost:
     """Reads a post of either dialect, whole or damaged; never raises on any bytes.
 
     ``name`` stands before each warning. ``gmt_is_local`` reads dates labelled GMT as +08:00, for
-    producers that put Beijing wall-clock time under that label.
+    producers that put Beijing wall-clock time under that label. ``bare_form`` is the form of a
+    body that neither a ``form`` key nor the seeds' wrapper tells of, as in posts that were written
+    without extra keys.
     """
     notes: list[tuple[int, str]] = []
     try:
@@ -324,8 +330,11 @@ def parse_post(data: bytes, *, name: str = "", gmt_is_local: bool = False) -> Pa
         article = _read_ours(values, header.body, dialect)
     elif dialect == "jekyll":
         article = _read_jekyll(values, header.body)
+        _read_bare(article, bare_form)
     else:
         article = _read_hexo(values, header.body, header.line, notes)
+        if not _HEXO_OPEN.match(header.body):
+            _read_bare(article, bare_form)
     if header.found:
         read = _read_ours_date if ours else _read_date
         read(article, values, dialect, gmt_is_local, notes)
@@ -445,10 +454,11 @@ def _read_hexo(values: _Values, body: str, line: int, notes: list[tuple[int, str
         article.body = whole[1]
         return article
     opened = _HEXO_OPEN.match(body)
-    closed = _HEXO_CLOSE.search(body)
+    bare = body.rstrip()
+    closed = bare.endswith("</div>")
     if opened and closed:
         notes.append((line, "the wrapper <div> has other blanks than usual"))
-        article.body = body[opened.end() : max(closed.start(), opened.end())]
+        article.body = bare.removesuffix("</div>")[opened.end() :].rstrip()
     elif not opened and not closed:
         article.body = body.strip("\n")
     else:
@@ -471,12 +481,7 @@ def _read_jekyll(values: _Values, body: str) -> Article:
         article.seed_parts |= {"list_url": list_url, "home_url": home_url}
         body = body[: whole.start()]
     else:
-        back = _BACK_LINK.search(body)
-        if back:
-            body = body[: back.start()]
-        line = _URL_LINE.search(body)
-        url = line[1] if line else ""
-        body = body[: line.start()] if line else body
+        body, url = _cut_links(body)
     body = body.strip("\n")
     article.canonical_url = url.strip() or article.canonical_url
     if body.startswith("> "):
@@ -484,6 +489,26 @@ def _read_jekyll(values: _Values, body: str) -> Article:
         article.lead = lead[2:].strip()
     article.body = body
     return article
+
+
+def _read_bare(article: Article, form: Form) -> None:
+    if form != "html":
+        article.form = form
+        article.body = unescape_body(article.body, form)
+
+
+def _cut_links(body: str) -> tuple[str, str]:
+    """Gives the body without its back links (at most two lines) and its address line; the latter's
+    address, "" for none."""
+    body = body.rstrip()
+    for _ in range(2):
+        start = body.rfind("\n") + 1
+        if not _BACK_LINKS.fullmatch(body[start:][:2000].strip()):
+            break
+        body = body[:start].rstrip()
+    start = body.rfind("\n") + 1
+    line = _URL_LINE.fullmatch(body[start:].strip())
+    return (body[:start].rstrip(), line[1]) if line else (body, "")
 
 
 def _read_image(values: _Values) -> str | None:

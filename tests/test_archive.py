@@ -358,6 +358,70 @@ def test_known_page_is_current_until_its_entry_or_its_file_changes(tmp_path):
         assert not archive.is_current(identity, b"e" * 16)
 
 
+def test_file_is_healed_by_whoever_carries_its_text(tmp_path):
+    run(tmp_path, meet("甲"), meet("甲", source="mirror", guid="m"))
+    run(tmp_path, meet("乙", source="mirror", guid="m", hours=1))
+    path = only_post(tmp_path)
+    data = path.read_bytes()
+    path.unlink()
+    with open_archive(tmp_path) as archive:
+        met = [meet("甲", hours=2), meet("乙", source="mirror", guid="m", hours=2)]
+        assert [outcome.healed for outcome in archive.commit(met)] == [False, True]
+    healed = parse_post(path.read_bytes()).article
+    assert (healed.source, healed.guid, healed.body) == ("stcn", "1", "乙")
+    assert healed.updated == parse_post(data).article.updated
+    assert findings(tmp_path) == []
+
+
+def test_carriers_at_two_versions_stay_so_when_the_ledger_is_lost(tmp_path):
+    ours, mirror = meet("甲"), meet("甲", source="mirror", guid="m")
+    run(tmp_path, ours, mirror, meet("乙", source="mirror", guid="m", hours=1))
+    before = posts_of(tmp_path)
+    for file in tmp_path.glob("ledger.sqlite3*"):
+        file.unlink()
+    met = [meet("甲", hours=2), meet("乙", source="mirror", guid="m", hours=2)]
+    assert run(tmp_path, *met) == [Verdict.UNCHANGED, Verdict.DUPLICATE]
+    assert posts_of(tmp_path) == before
+    # From here on an edit is an edit again.
+    assert run(tmp_path, meet("丙", hours=3)) == [Verdict.UPDATED]
+    assert run(tmp_path, meet("甲", hours=4)) == [Verdict.UPDATED]
+
+
+def test_revised_post_without_guid_and_address_is_consistent_after_a_rebuild(tmp_path):
+    run(tmp_path, meet("甲", guid=None), meet("甲", source="mirror", guid="m"))
+    run(tmp_path, meet("乙", source="mirror", guid="m", hours=1))
+    with open_archive(tmp_path) as archive:
+        assert archive.rebuild() == 1
+    assert findings(tmp_path) == []
+
+
+def test_changed_revision_is_named(tmp_path):
+    run(tmp_path, meet("甲"))
+    run(tmp_path, meet("乙", hours=1))
+    (path,) = (tmp_path / "revisions").rglob("*.md")
+    path.write_bytes(path.read_bytes().replace("甲".encode(), "丁".encode()))
+    (path.parent / "notes.md").write_text("x")
+    reasons = [line.partition(": ")[2].partition(":")[0] for line in findings(tmp_path)]
+    assert sorted(reasons) == ["changed", "foreign"]
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "html"])
+def test_bare_posts_are_read_in_the_form_they_were_written_in(tmp_path, form):
+    def render_bare(article, zone):
+        return render_post(article, extra_keys=False)
+
+    bare = partial(Archive, render=render_bare, read=partial(parse_post, bare_form=form))
+    body = "<p>*ST甲 与 *ST乙 <b>1.5%</b> &lt;p&gt;</p><ul><li>一_二_三</li></ul>"
+    candidate = meet()
+    article = normalize(replace(candidate.article, body=body, form="html"), body=form)
+    candidate = replace(candidate, article=article)
+    with bare(tmp_path) as archive:
+        archive.commit([candidate])
+    (tmp_path / "ledger.sqlite3").unlink()
+    with bare(tmp_path) as archive:
+        assert [o.verdict for o in archive.commit([candidate])] == [Verdict.UNCHANGED]
+
+
 # ---------------------------------------------------------------- killed
 
 CHILD = textwrap.dedent(

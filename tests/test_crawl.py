@@ -247,6 +247,7 @@ def test_seeds_are_five_articles(desk):
          "NEWS_BODY is 'text', expected html, the only form that dialect hexo-seed has"),
         (["crawl", "rsshub-stcn", "-s", "NEWS_TIMEZONE=Mars"], "NEWS_TIMEZONE is 'Mars'"),
         (["crawl", "rsshub-stcn", "-s", "NEWS_MAX_BYTES=-1"], "NEWS_MAX_BYTES is '-1'"),
+        (["crawl", "rsshub-stcn", "-s", "NEWS_DIALEKT=hexo"], "NEWS_DIALEKT: unknown setting, expected one of NEWS_ARCHIVE"),
         (["archive", "explode"], "archive takes one of status, verify, rebuild"),
         (["normalize"], "normalize takes one file or more"),
         (["list", "-s", "NEWS_SOURCES=/nowhere"], "/nowhere: is not a folder of source files"),
@@ -256,6 +257,7 @@ def test_seeds_are_five_articles(desk):
 def test_wrong_usage_is_one_clear_line_and_status_2(desk, arguments, message):
     done = desk.scrapy(*arguments, status=2)
     assert message in done.stderr.splitlines()[-1]
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_source_file_that_does_not_validate_is_wrong_usage(desk):
@@ -311,6 +313,53 @@ def test_page_that_fails_for_a_time_is_not_written_and_asked_again(desk):
     assert asked[0] in first["refused"][0]["url"]
     del desk.site.overlay[asked[0]]
     assert other.crawl("atom-finance")["sources"]["atom-finance"]["new"] == 1
+
+
+def rss(*items: str) -> bytes:
+    return f'<rss version="2.0"><channel><title>台</title>{"".join(items)}</channel></rss>'.encode()
+
+
+@pytest.mark.parametrize("kind", ["application/pdf", "text/html"])
+def test_link_to_a_file_that_is_no_page_is_written_from_the_feed(desk, kind):
+    desk.site.overlay["/a.pdf"] = b"%PDF-1.4\n" + bytes(range(256)) * 40
+    desk.site.overlay["/x.xml"] = rss(
+        f"<item><title>公告</title><link>{desk.site.url}/a.pdf</link><description>摘要。</description></item>"
+    )
+    report = desk.crawl("feed", "-a", f"url={desk.site.url}/x.xml", "-a", "name=pdf")
+    (data,) = desk.files("posts").values()
+    article = parse_post(data).article
+    assert (article.title, article.body, article.partial) == (
+        "公告",
+        "摘要。",
+        "not a page: a file of another kind",
+    )
+    assert report["sources"]["pdf"]["partial"] == 1
+
+
+def test_one_guid_for_several_articles_costs_none_of_them(desk):
+    page = (
+        "<html><body><h1>{}</h1><p>"
+        + "这一篇的正文，足够长，写得下去。" * 20
+        + "</p></body></html>"
+    )
+    items = []
+    for name in ("甲文标题一则", "乙文标题一则"):
+        desk.site.overlay[f"/{name[0].encode().hex()}.html"] = (
+            page.format(name).replace("这一篇", name).encode()
+        )
+        link = f"{desk.site.url}/{name[0].encode().hex()}.html"
+        items.append(
+            f"<item><title>{name}</title><guid>news</guid><link>{link}</link><description>导语</description></item>"
+        )
+    desk.site.overlay["/x.xml"] = rss(*items)
+    for new in (2, 0):
+        report = desk.crawl(
+            "feed", "-a", f"url={desk.site.url}/x.xml", "-a", "name=same", "-a", "refresh=1"
+        )
+        assert report["sources"]["same"]["new"] == new
+        assert "stands for 2 addresses" in report["sources"]["same"]["warnings"][0]["reason"]
+    assert len(desk.files("posts")) == 2
+    assert desk.files("revisions") == {}
 
 
 def test_archive_that_cannot_be_written_is_status_1_and_named(desk):

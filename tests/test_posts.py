@@ -6,6 +6,7 @@ import io
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from time import process_time
 
 import pytest
 import yaml
@@ -372,6 +373,22 @@ def test_every_post_of_the_corpus_is_read():
         assert post.article.label, path
         assert post.dialect == path.parent.name
     assert len(CORPUS) == 123
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["\n" * 200_000 + "x", " " * 200_000 + "x", "[返回a](b)" * 40_000 + "x", "</div>" * 50_000 + "x",
+     "<a" * 100_000, "\n\n<" * 70_000 + "x"],
+    ids=["lines", "blanks", "back-links", "closings", "openings", "address-lines"],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "header",
+    ["title: x", "layout: post", "form: text", "form: text\nlayout: post\ncanonical_url: a"],
+)
+def test_long_bodies_are_read_in_linear_time(body, header):
+    before = process_time()
+    parse_post(f"---\n{header}\n---\n{body}".encode())
+    assert process_time() - before < 2  # quadratic readers took minutes
 
 
 # ---------------------------------------------------------------- laws

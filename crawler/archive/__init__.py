@@ -22,13 +22,15 @@ from crawler.archive.decide import Verdict, identify_article
 from crawler.archive.files import GroupWriter, Stamp, archive_error, is_temp, stamp_of, walk_files
 from crawler.archive.group import Candidate, Group, Outcome, Renderer
 from crawler.archive.ledger import Ledger, Validator
-from crawler.archive.rebuild import adopt_files, has_posts
+from crawler.archive.rebuild import Reader, adopt_files, has_posts
 from crawler.errors import ArchiveError, DamagedLedgerError
+from crawler.posts import parse_post
 
 __all__ = [
     "Archive",
     "Candidate",
     "Outcome",
+    "Reader",
     "Renderer",
     "Validator",
     "Verdict",
@@ -44,10 +46,13 @@ class Archive:
     ``commit`` may be called from another thread than the look-ups, each by one at a time.
     """
 
-    def __init__(self, root: Path, render: Renderer, *, wait_s: float = 90.0) -> None:
+    def __init__(
+        self, root: Path, render: Renderer, *, read: Reader = parse_post, wait_s: float = 90.0
+    ) -> None:
         self.root = root
         self.warnings: list[str] = []
         self._render = render
+        self._read = read
         self._wait_s = wait_s
         self._token = secrets.token_hex(4)
         try:
@@ -98,7 +103,7 @@ class Archive:
         if not known and has_posts(self.root):
             self._warn(f"{path}: missing, made again from the posts")
             with ledger.transaction():
-                adopt_files(self.root, ledger)
+                adopt_files(self.root, ledger, self._read)
         return ledger
 
     def _put_aside(self, path: Path, error: DamagedLedgerError) -> None:
@@ -122,7 +127,7 @@ class Archive:
                     if is_temp(name) and not self._marker.is_alive(name):
                         with contextlib.suppress(FileNotFoundError):
                             os.unlink(self.root / name)
-            adopt_files(self.root, self._ledger)
+            adopt_files(self.root, self._ledger, self._read)
         self._marker.bury()
 
     def _warn(self, message: str) -> None:
@@ -158,7 +163,7 @@ class Archive:
         """Makes the ledger again from the files alone; gives the number of posts."""
         with self._ledger.transaction():
             self._ledger.forget_all()
-            return adopt_files(self.root, self._ledger)
+            return adopt_files(self.root, self._ledger, self._read)
 
     def commit(self, batch: Sequence[Candidate | Validator]) -> list[Outcome]:
         """Decides about every candidate, in order, and makes the result durable as one group.
@@ -167,7 +172,7 @@ class Archive:
         of the group counts as seen.
         """
         with self._ledger.transaction():
-            group = Group(self.root, self._ledger, self._render)
+            group = Group(self.root, self._ledger, self._render, self._read)
             outcomes = [
                 group.place(member) for member in batch if not isinstance(member, Validator)
             ]

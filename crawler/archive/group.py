@@ -23,11 +23,11 @@ from crawler.archive.decide import (
     name_revision,
 )
 from crawler.archive.files import GroupWriter, Stamp, archive_error, stamp_of
-from crawler.archive.ledger import Carrier, Ledger, PostRow
+from crawler.archive.ledger import REBUILT, Carrier, Ledger, PostRow
+from crawler.archive.rebuild import Reader
 from crawler.article import Article
 from crawler.errors import ArchiveError
 from crawler.fingerprint import content_hash
-from crawler.posts import parse_post
 
 # Gives a post's bytes; the zone is the source's.
 Renderer = Callable[[Article, str], bytes]
@@ -64,10 +64,11 @@ class Outcome:
 class Group:
     """One group of articles on its way to disk, inside one ledger transaction."""
 
-    def __init__(self, root: Path, ledger: Ledger, render: Renderer) -> None:
+    def __init__(self, root: Path, ledger: Ledger, render: Renderer, read: Reader) -> None:
         self._root = root
         self._ledger = ledger
         self._render = render
+        self._parse = read
         self._next_number = ledger.next_number()
         # What the ledger will be told: rows by number, those among them that are new, the carriers
         # with their posts' numbers, the texts that posts have or had.
@@ -88,6 +89,7 @@ class Group:
         carrier = Carrier(
             identity=identity,
             source=article.source,
+            guid=article.guid,
             url=article.canonical_url,
             title=article.title,
             published_at=_seconds(article.published),
@@ -106,16 +108,22 @@ class Group:
             old, post = found
             carrier.identity = old.identity
             healed = False
-            if verdict is Verdict.UPDATED:
-                self._revise(post, candidate, content, own=post.identity == old.identity)
-            elif post.hash == content and post.identity == old.identity:
-                healed = self._heal(post, candidate)
+            own = post.identity == old.identity
+            if verdict is Verdict.UPDATED and old.entry == REBUILT and self._had(post, content):
+                # The ledger was made again from files, which do not tell who carried what: this
+                # carrier stands at an older version, while another one brought the live one.
+                verdict = Verdict.UNCHANGED
+            elif verdict is Verdict.UPDATED:
+                self._revise(post, candidate, content, own=own)
+            elif post.hash == content:
+                healed = self._heal(post, candidate, own=own)
             if old.entry != carrier.entry or old.hash != content:
                 self._carriers[old.identity] = (carrier, post.id)
             return Outcome(article, verdict, post.path, healed=healed)
         if twin:
             self._carriers[identity] = (carrier, twin.id)
-            return Outcome(article, verdict, twin.path, twin=twin.title)
+            healed = twin.hash == content and self._heal(twin, candidate, own=False)
+            return Outcome(article, verdict, twin.path, healed=healed, twin=twin.title)
         return self._add(candidate, identity, content, carrier)
 
     def _add(
@@ -147,7 +155,7 @@ class Group:
             # A file that no ledger row tells of: this very version, or one that is to be kept.
             there = self._read(path)
             if there is not None:
-                if _hash_of(there) == "sha256:" + content.hex():
+                if self._hash_of(there) == "sha256:" + content.hex():
                     self._take_over(post, there)
                     return Outcome(article, Verdict.UNCHANGED, path)
                 self._keep(post, there, at=self._written_at(path))
@@ -165,7 +173,7 @@ class Group:
         if article.updated is None:
             article.updated = candidate.met_at.replace(microsecond=0)
         if there is not None:
-            old = parse_post(there).article
+            old = self._parse(there).article
             if not own:
                 article = replace(
                     article,
@@ -190,14 +198,17 @@ class Group:
         self._rows[post.id] = post
         self._texts.setdefault(content, post.id)
         if there is not None:
-            if _hash_of(there) == article.hash:
+            if self._hash_of(there) == article.hash:
                 # A run that was killed got as far as this file: only the ledger was behind.
                 self._take_over(post, there)
                 return
             self._keep(post, there, at=datetime.fromtimestamp(written_at, UTC))
         self._put(post, self._render(article, candidate.timezone))
 
-    def _heal(self, post: PostRow, candidate: Candidate) -> bool:
+    def _had(self, post: PostRow, content: bytes) -> bool:
+        return self._texts.get(content) == post.id or self._ledger.had_version(post.id, content)
+
+    def _heal(self, post: PostRow, candidate: Candidate, *, own: bool) -> bool:
         """Writes the file again when it is missing or is not what we wrote; keeps the odd one."""
         if post.path in self._posts:
             return False
@@ -210,13 +221,19 @@ class Group:
             as_written = (
                 digest == post.file_hash
                 if post.file_hash
-                else (_hash_of(there) == candidate.article.hash)
+                else (self._hash_of(there) == candidate.article.hash)
             )
             if as_written:
                 self._note(post, stamp, there)
                 return False
             self._keep(post, there, at=self._written_at(post.path))
         article = replace(candidate.article)
+        if not own:
+            # The post stays the article that its name says.
+            owner = self._find_carrier(post.identity)
+            article.source = post.source
+            article.guid = owner[0].guid if owner else None
+            article.canonical_url = owner[0].url if owner else None
         if article.published is None and post.published_at is not None:
             article.published = datetime.fromtimestamp(post.published_at, UTC)
             article.dated = "fetched"
@@ -245,7 +262,11 @@ class Group:
         return datetime.fromtimestamp(stamp.mtime_ns // 10**9 if stamp else 0, UTC)
 
     def _keep(self, post: PostRow, data: bytes, *, at: datetime) -> None:
-        self._revisions[name_revision(post.path, at, _hash_of(data))] = data
+        self._revisions[name_revision(post.path, at, self._hash_of(data))] = data
+
+    def _hash_of(self, data: bytes) -> str:
+        """Gives the content hash of a file, computed and not believed."""
+        return content_hash(self._parse(data).article)
 
     def _put(self, post: PostRow, data: bytes) -> None:
         self._posts[post.path] = data
@@ -309,11 +330,6 @@ def _dated(candidate: Candidate) -> Article:
 
 def _seconds(at: datetime | None) -> int | None:
     return None if at is None else int(at.timestamp())
-
-
-def _hash_of(data: bytes) -> str:
-    """Gives the content hash of a file, computed and not believed."""
-    return content_hash(parse_post(data).article)
 
 
 def _only_changed(root: Path, files: Mapping[str, bytes]) -> dict[str, bytes]:

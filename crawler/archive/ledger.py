@@ -17,6 +17,8 @@ from crawler.errors import DamagedLedgerError, LedgerError
 
 APPLICATION_ID = 0x4E455753  # "NEWS"
 VERSION = 1
+# The entry digest of a carrier that was learned from a file, not from a feed.
+REBUILT = b""
 
 _SCHEMA = """
 CREATE TABLE post (
@@ -40,7 +42,7 @@ CREATE TABLE carrier (         -- every identity a text was met under; the post'
   identity BLOB PRIMARY KEY,
   post INTEGER NOT NULL,
   source TEXT NOT NULL,
-  url TEXT, title TEXT NOT NULL, published_at INTEGER, seen_at INTEGER NOT NULL,
+  guid TEXT, url TEXT, title TEXT NOT NULL, published_at INTEGER, seen_at INTEGER NOT NULL,
   hash BLOB NOT NULL,          -- what it carried last
   entry BLOB                   -- digest of its feed entry: a changed one means a changed page
 ) WITHOUT ROWID;
@@ -57,6 +59,7 @@ CREATE TABLE note (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 class Carrier:
     identity: bytes
     source: str
+    guid: str | None
     url: str | None
     title: str
     published_at: int | None
@@ -221,19 +224,25 @@ class Ledger:
     def find_carrier(self, identity: bytes) -> tuple[Carrier, PostRow] | None:
         """Gives what is known of an identity; one that only a file name told has six bytes."""
         sql = (
-            "SELECT c.identity, c.source, c.url, c.title, c.published_at, c.seen_at, c.hash, "
-            f"c.entry, {_POST} FROM carrier c JOIN post p ON p.id = c.post WHERE c.identity = ?"
+            "SELECT c.identity, c.source, c.guid, c.url, c.title, c.published_at, c.seen_at, "
+            f"c.hash, c.entry, {_POST} FROM carrier c JOIN post p ON p.id = c.post "
+            "WHERE c.identity = ?"
         )
         row = self._row(sql, identity)
         if row is None and self.short_identities:
             row = self._row(sql, identity[:6])
-        return (Carrier(*row[:8]), PostRow(*row[8:])) if row else None
+        return (Carrier(*row[:9]), PostRow(*row[9:])) if row else None
 
     def read_post(self, number: int) -> PostRow:
         row = self._row(f"SELECT {_POST} FROM post p WHERE p.id = ?", number)
         if row is None:
             raise LedgerError(f"{self.path}: post {number} is gone")
         return PostRow(*row)
+
+    def had_version(self, number: int, content: bytes) -> bool:
+        """Tells whether a post has, or once had, this content hash."""
+        sql = "SELECT 1 FROM version WHERE hash = ? AND post = ?"
+        return self._row(sql, content, number) is not None
 
     def find_text(self, content: bytes) -> PostRow | None:
         """Gives the oldest post that has, or once had, this content hash."""
@@ -331,12 +340,13 @@ class Ledger:
     def put_carriers(self, carriers: Iterable[tuple[Carrier, int]]) -> None:
         """Notes carriers, each with the number of its post."""
         self._run_many(
-            "INSERT OR REPLACE INTO carrier VALUES (?,?,?,?,?,?,?,?,?)",
+            "INSERT OR REPLACE INTO carrier VALUES (?,?,?,?,?,?,?,?,?,?)",
             (
                 (
                     carrier.identity,
                     number,
                     carrier.source,
+                    carrier.guid,
                     carrier.url,
                     carrier.title,
                     carrier.published_at,

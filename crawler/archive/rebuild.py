@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
 from crawler.archive.decide import identify_article, name_folder, name_revisions
 from crawler.archive.files import archive_error, is_temp, walk_files
-from crawler.archive.ledger import Carrier, Ledger, PostRow
+from crawler.archive.ledger import REBUILT, Carrier, Ledger, PostRow
 from crawler.article import FORMS, Article
 from crawler.fingerprint import content_hash
 from crawler.posts import ParsedPost, parse_post
@@ -21,11 +22,19 @@ _NAME = re.compile(
 )
 
 
+_REVISION = re.compile(
+    r"revisions/.+/[0-9]{8}T[0-9]{6}Z-(?P<digits>[0-9a-f]{12})(?:-[0-9a-f]{12})?\.md"
+)
+
+# Reads a post of this archive.
+Reader = Callable[[bytes], ParsedPost]
+
+
 def has_posts(root: Path) -> bool:
     return any(name.endswith(".md") for name in walk_files(root, "posts"))
 
 
-def adopt_files(root: Path, ledger: Ledger) -> int:
+def adopt_files(root: Path, ledger: Ledger, read: Reader = parse_post) -> int:
     """Gives every post that no ledger row tells of its row; gives how many there were.
 
     To be called inside a transaction: no run can have a file there on its way to its row.
@@ -42,8 +51,7 @@ def adopt_files(root: Path, ledger: Ledger) -> int:
         if match is None or name in known:
             continue
         data, found = _read(root / name)
-        post = parse_post(data)
-        article = post.article
+        article = read(data).article
         content = bytes.fromhex(content_hash(article).removeprefix("sha256:"))
         identity = identify_file(match["identity"], article)
         seconds = found // 10**9
@@ -68,19 +76,20 @@ def adopt_files(root: Path, ledger: Ledger) -> int:
         carrier = Carrier(
             identity=identity,
             source=source,
+            guid=article.guid,
             url=article.canonical_url,
             title=article.title,
             published_at=published_at,
             seen_at=seconds,
             hash=content,
-            entry=None,
+            entry=REBUILT,
         )
         carriers.append((carrier, number))
         versions.append((content, number))
         for revision in walk_files(root, name_revisions(name)):
             if revision.endswith(".md"):
                 old, _ = _read(root / revision)
-                digest = content_hash(parse_post(old).article)
+                digest = content_hash(read(old).article)
                 versions.append((bytes.fromhex(digest.removeprefix("sha256:")), number))
         number += 1
     ledger.add_posts(posts)
@@ -123,7 +132,7 @@ class Proof:
     findings: list[Finding] = field(default_factory=list)
 
 
-def verify(root: Path, ledger: Ledger) -> Proof:
+def verify(root: Path, ledger: Ledger, read: Reader = parse_post) -> Proof:
     """Proves every file against ledger, name and content hash; writes nothing."""
     proof = Proof()
     posts = {post.path: post for post in ledger.list_posts()}
@@ -138,7 +147,7 @@ def verify(root: Path, ledger: Ledger) -> Proof:
             proof.findings.append(Finding(name, "foreign: not a name that the archive gives"))
             continue
         data, _ = _read(root / name)
-        reasons = _question(data, match, row)
+        reasons = _question(data, match, row, read)
         identities[match["folder"] + match["identity"]].append(name)
         if reasons:
             proof.findings += [Finding(name, reason) for reason in reasons]
@@ -156,17 +165,31 @@ def verify(root: Path, ledger: Ledger) -> Proof:
             proof.findings.append(Finding(name, "a temp file of a run that was killed"))
         else:
             proof.revisions += 1
+            proof.findings += [
+                Finding(name, reason) for reason in _question_revision(root / name, name, read)
+            ]
     return proof
 
 
-def _question(data: bytes, match: re.Match[str], row: PostRow | None) -> list[str]:
+def _question_revision(path: Path, name: str, read: Reader) -> list[str]:
+    """Gives what is wrong with an old version: its name holds twelve digits of its hash."""
+    match = _REVISION.fullmatch(name)
+    if match is None or path.is_symlink():
+        return ["foreign: not a name that the archive gives"]
+    digest = content_hash(read(_read(path)[0]).article).removeprefix("sha256:")
+    if not digest.startswith(match["digits"]):
+        return ["changed: title and text do not give the digits in its name"]
+    return []
+
+
+def _question(data: bytes, match: re.Match[str], row: PostRow | None, read: Reader) -> list[str]:
     """Gives what is wrong with a post's file."""
     if row and row.file_hash:
         if sha256(data).digest() == row.file_hash:
             return []  # the very bytes that were written
-        return [f"changed: not the bytes that were written{_say_how(parse_post(data), row)}"]
+        return [f"changed: not the bytes that were written{_say_how(read(data), row)}"]
     reasons = []
-    post = parse_post(data)
+    post = read(data)
     if row is None:
         reasons.append("unknown: no ledger row tells of it")
     if post.warnings:
@@ -175,7 +198,9 @@ def _question(data: bytes, match: re.Match[str], row: PostRow | None) -> list[st
     if article.hash and article.hash != content_hash(article):
         reasons.append("changed: title and text do not give the hash in the header")
     if article.source:
-        if not identify_article(article).hex().startswith(match["identity"]):
+        # An identity by text proves nothing once the text has changed.
+        named = bool(article.guid or article.canonical_url)
+        if named and not identify_article(article).hex().startswith(match["identity"]):
             reasons.append("misnamed: source and address in the header belong to another name")
         if name_folder(article.source) != match["folder"]:
             reasons.append(f"misplaced: its header says source {article.source}")

@@ -1,0 +1,30 @@
+"""Our commands. Wrong usage ends each with one line and exit status 2."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import TypeVar
+
+from scrapy.commands import ScrapyCommand
+from scrapy.exceptions import UsageError
+
+C = TypeVar("C", bound=ScrapyCommand)
+Run = Callable[[C, list[str], argparse.Namespace], None]
+
+
+def usage_in_one_line(run: Run[C]) -> Run[C]:
+    """Makes ``run`` say wrong usage in one line; Scrapy would print the usage around it."""
+
+    @wraps(run)
+    def guarded(self: C, args: list[str], opts: argparse.Namespace) -> None:
+        try:
+            run(self, args, opts)
+        except UsageError as error:
+            name = type(self).__module__.rpartition(".")[2]
+            print(f"scrapy {name}: {error}", file=sys.stderr)
+            self.exitcode = 2
+
+    return guarded

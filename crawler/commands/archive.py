@@ -14,6 +14,7 @@ from scrapy.exceptions import UsageError
 from crawler.archive import Archive
 from crawler.archive.ledger import Ledger
 from crawler.archive.rebuild import read_status, verify
+from crawler.commands import usage_in_one_line
 from crawler.errors import ArchiveError
 from crawler.options import Options, read_options
 
@@ -38,6 +39,7 @@ class Command(ScrapyCommand):
             "files. The archive is that of the setting NEWS_ARCHIVE."
         )
 
+    @usage_in_one_line
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
         if len(args) != 1 or args[0] not in ACTIONS:
             raise UsageError(f"archive takes one of {', '.join(ACTIONS)}", print_help=False)
@@ -75,7 +77,7 @@ class Command(ScrapyCommand):
     def verify(self, options: Options) -> None:
         ledger = _open(options.archive)
         ledger.check()
-        proof = verify(options.archive, ledger)
+        proof = verify(options.archive, ledger, options.read)
         for finding in proof.findings:
             print(f"{finding.path}: {finding.reason}")
         print(f"{proof.proved} posts are the bytes that were written")
@@ -88,7 +90,7 @@ class Command(ScrapyCommand):
         self.exitcode = int(bool(proof.findings))
 
     def rebuild(self, options: Options) -> None:
-        with Archive(options.archive, options.render) as archive:
+        with Archive(options.archive, options.render, read=options.read) as archive:
             print(f"{archive.rebuild()} posts read, ledger made again")
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import gc
+import sys
 
 from scrapy.commands import BaseRunSpiderCommand
 from scrapy.exceptions import UsageError
+from scrapy.spiderloader import get_spider_loader
 
+from crawler.commands import usage_in_one_line
 from crawler.extensions import RunReporter
 from crawler.options import read_options
 
@@ -29,27 +32,34 @@ class Command(BaseRunSpiderCommand):
             "2 wrong usage."
         )
 
-    def run(self, args: list[str], opts: argparse.Namespace) -> None:
+    def process_options(self, args: list[str], opts: argparse.Namespace) -> None:
+        super().process_options(args, opts)
+        # Before Scrapy begins to log, so that wrong usage is one line and nothing else.
+        self._check_usage(args, opts)
+        if self.exitcode:
+            sys.exit(self.exitcode)
+
+    @usage_in_one_line
+    def _check_usage(self, args: list[str], opts: argparse.Namespace) -> None:
         if len(args) != 1:
             raise UsageError(f"crawl takes the name of one source, {len(args)} given")
-        assert self.crawler_process is not None
         assert self.settings is not None
         read_options(self.settings).load_image_table()
-        loader = self.crawler_process.spider_loader
         try:
-            spider = loader.load(args[0])
+            spider = get_spider_loader(self.settings).load(args[0])
         except KeyError as error:
-            raise UsageError(
-                f"unknown source {args[0]!r}: scrapy list names them all", print_help=False
-            ) from error
+            raise UsageError(f"unknown source {args[0]!r}: scrapy list names them all") from error
         check = getattr(spider, "check_arguments", None)
         if check is not None:
             check(dict(opts.spargs))
+
+    def run(self, args: list[str], opts: argparse.Namespace) -> None:
+        assert self.crawler_process is not None
         # What was imported stays, and articles are no cycles: the collector need not look often.
         gc.collect()
         gc.freeze()
         gc.set_threshold(20_000, 20, 50)
-        crawler = self.crawler_process.create_crawler(spider)
+        crawler = self.crawler_process.create_crawler(args[0])
         self.crawler_process.crawl(crawler, **opts.spargs)
         self.crawler_process.start()
         reporter = crawler.get_extension(RunReporter)

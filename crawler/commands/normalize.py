@@ -11,11 +11,12 @@ from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
 from crawler.article import Article
+from crawler.commands import usage_in_one_line
 from crawler.encoding import decode_text
 from crawler.errors import NewsError
 from crawler.normalize import normalize
 from crawler.options import Options, read_options
-from crawler.pages import extract_article
+from crawler.pages import check_is_text, extract_article
 from crawler.posts import parse_post
 
 _DOCUMENT = re.compile(rb"<(?:!doctype html|html|head|body)\b", re.IGNORECASE)
@@ -48,12 +49,14 @@ class Command(ScrapyCommand):
             "--url", metavar="URL", help="address of an HTML file, for what is relative in it"
         )
 
+    @usage_in_one_line
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
         if not args:
             raise UsageError("normalize takes one file or more", print_help=False)
         assert self.settings is not None
         options = read_options(self.settings)
         output = Path(opts.output) if opts.output else None
+        written: dict[Path, str] = {}
         for name in args:
             try:
                 data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
@@ -63,8 +66,12 @@ class Command(ScrapyCommand):
                     sys.stdout.buffer.flush()
                 else:
                     output.mkdir(parents=True, exist_ok=True)
-                    stem = "stdin" if name == "-" else Path(name).stem
-                    (output / f"{stem}.md").write_bytes(post)
+                    path = output / f"{'stdin' if name == '-' else Path(name).stem}.md"
+                    if path in written:
+                        self._fail(f"{name}: {path} holds {written[path]} already")
+                        continue
+                    path.write_bytes(post)
+                    written[path] = name
             except OSError as error:
                 self._fail(f"{error.filename or name}: {error.strerror}")
             except NewsError as error:
@@ -79,6 +86,7 @@ class Command(ScrapyCommand):
         elif _DOCUMENT.search(data[:4096]):
             article = extract_article(data, url=url or "", timezone=options.timezone)
         else:
+            check_is_text(data)
             article = Article(body=decode_text(data, kind="html").text)
         clean = normalize(
             article, body=options.body, table=options.load_image_table(), base_url=url

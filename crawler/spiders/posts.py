@@ -96,6 +96,9 @@ class PostsSpider(Spider):
             self._run.of(IMPORTED).refuse("is larger than NEWS_MAX_BYTES", str(path))
             return None
         post = parse_post(data, name=str(path), gmt_is_local=self.gmt_is_local)
+        if not (post.article.title or post.article.body.strip()):
+            self._run.of(IMPORTED).refuse("holds neither title nor text", str(path))
+            return None
         item = self._make_item(post.article)
         report = self._run.of(item.source)
         report.entries += 1

@@ -36,7 +36,7 @@ from crawler.feeds.fields import DATES_WITHOUT_ZONE
 from crawler.feeds.whole import is_whole
 from crawler.items import NewsItem, Ticket
 from crawler.options import Options, read_options
-from crawler.pages import extract_from_text
+from crawler.pages import check_is_text, extract_from_text
 from crawler.pipelines import ArchivePipeline
 from crawler.sources import FeedRule, Source
 
@@ -44,6 +44,8 @@ from crawler.sources import FeedRule, Source
 BIG_DOCUMENT = 256 * 1024
 # After so many entries others have their turn, also where all of them are known already.
 ENTRIES_AT_ONCE = 256
+# How a title ends that a list has cut.
+_CUT = ("…", "...", "..")
 # An HTTP status that will be the same tomorrow: the article is written from the feed's own text.
 GONE = frozenset((401, 403, 404, 405, 410, 414, 451))
 # An index may list thousands of sitemaps; the newest come first or the operator names one.
@@ -200,6 +202,7 @@ class SourceSpider(Spider):
             keep=self._keep,
             failed=feed.cut,
         )
+        self._part_guids(feed, response.url)
         for number, entry in enumerate(feed.entries, 1):
             if number % ENTRIES_AT_ONCE == 0:
                 await asyncio.sleep(0)
@@ -244,6 +247,19 @@ class SourceSpider(Spider):
 
     # ------------------------------------------------------------ entries
 
+    def _part_guids(self, feed: Feed, url: str) -> None:
+        """Lets addresses count where a document has one guid for several of them."""
+        links: dict[str, set[str | None]] = {}
+        for entry in feed.entries:
+            if entry.id:
+                links.setdefault(entry.id, set()).add(entry.link)
+        for guid, shared in links.items():
+            if len(shared) > 1:
+                self.report.warn(f"guid {guid[:80]!r} stands for {len(shared)} addresses", url)
+        for entry in feed.entries:
+            if entry.id and entry.link and len(links[entry.id]) > 1:
+                entry.id = None
+
     def place_entry(
         self, entry: Entry, feed: Feed, rule: FeedRule, ticket: Ticket, met_at: datetime
     ) -> Any:
@@ -287,6 +303,7 @@ class SourceSpider(Spider):
         identity = identify(self.source.name, guid=entry.id, url=entry.link, content=None)
         page = self._pages.get(identity)
         if page is not None:
+            self.report.unchanged += 1  # listed twice
             if not page.done:
                 ticket.open += 1
                 page.tickets.append(ticket)
@@ -318,6 +335,10 @@ class SourceSpider(Spider):
         page: _Page,
     ) -> Any:
         self.report.bytes += len(response.body)
+        try:
+            check_is_text(response.body, url=response.url)
+        except PageError as error:
+            return self._write_partial(entry, feed, rule, digest, page, error.reason, response.url)
         decoded = decode_text(
             response.body, content_type=_header(response, "Content-Type"), kind="html"
         )
@@ -336,6 +357,11 @@ class SourceSpider(Spider):
                 now=response_time(response),
             )
         except PageError as error:
+            if not self.source.pages:
+                return self._write_partial(
+                    entry, feed, rule, digest, page, error.reason, response.url
+                )
+            # The layout has changed, or is one that the rules do not know: to be met again.
             self._give_up(page)
             self.report.refuse(error.reason, response.url)
             return None
@@ -343,6 +369,8 @@ class SourceSpider(Spider):
         item = self._make_item(
             entry, feed, rule, page.tickets, digest, datetime.now(UTC), found.body
         )
+        if not self.source.pages and entry.title and not entry.title.endswith(_CUT):
+            found.title = ""  # guessed, where the feed tells
         self._prefer(item, found)
         item.base_url = response.url
         return item
@@ -368,24 +396,31 @@ class SourceSpider(Spider):
             self._give_up(page)
             self.report.refuse(f"{reason}; to be tried again next run", url)
             return None
-        entry: Entry = asked["entry"]
+        return self._write_partial(
+            asked["entry"], asked["feed"], asked["rule"], asked["digest"], page, reason, url
+        )
+
+    def _write_partial(
+        self,
+        entry: Entry,
+        feed: Feed,
+        rule: FeedRule,
+        digest: bytes,
+        page: _Page,
+        reason: str,
+        url: str,
+    ) -> NewsItem | None:
+        """Gives the article as the feed itself tells it, for a page that will never be had."""
         page.done = True
-        if not (entry.title or entry.content or entry.summary):
+        text = entry.content or entry.summary or ""
+        if not (entry.title or text):
             self.report.refuse(f"{reason}; the feed itself says nothing of it", url)
             for ticket in page.tickets:
                 ticket.settle()
             return None
         self.report.partial += 1
         self.report.warn(f"written from the feed's own text: {reason}", url)
-        item = self._make_item(
-            entry,
-            asked["feed"],
-            asked["rule"],
-            page.tickets,
-            asked["digest"],
-            datetime.now(UTC),
-            entry.content or entry.summary or "",
-        )
+        item = self._make_item(entry, feed, rule, page.tickets, digest, datetime.now(UTC), text)
         item.partial = reason
         return item
 
