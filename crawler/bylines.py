@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 HEAD_LINES, TAIL_LINES = 6, 8
 """Signatures stand below title, summary and pictures, or above what the page adds."""
@@ -77,6 +78,10 @@ _NO_SOURCES = frozenset("网络 互联网 网上 未知 不详 本站 本站原�
 
 # ---------------------------------------------------------------------------- expressions
 
+# These three have a name in them, and with it hundreds of family names: to compile them takes as
+# long as a tenth of Scrapy's start, so that waits for the first line that needs one.
+_compile = cache(re.compile)
+
 _HAN = r"[\u3400-\u4e27\u4e29-\u9fff]"  # without 丨, which newsrooms use as a stroke
 _ROLE_WORDS = "|".join(sorted((*_WRITERS, *_EDITORS, *_OTHERS), key=len, reverse=True))
 _CHINESE_NAME = (
@@ -94,7 +99,7 @@ _SIGN = r"\s{0,2}[:：/／|｜丨]\s{0,2}"
 # One part of a signature: house and rank (证券时报e公司见习记者), role, names, and where they were
 # or what else they did. Before it a dateline may stand (本报讯 记者…), or 文/ before the house
 # (文/观察者网专栏作者 王文).
-_PART = re.compile(
+_PART = (
     rf"(?:{_BETWEEN}|[■□●◎◆▲★])*(?:[^\s，。]{{1,20}}[讯电]\s{{1,2}})?"
     rf"(?:(?P<short>文/图|图/文|文|图)(?:{_SIGN}|(?<=/[文图])\s)"
     rf"|(?:(?:文|图|采写|撰文){_SIGN})?[^\s:：、，,/／|｜丨]{{0,15}}?"
@@ -106,8 +111,7 @@ _PART = re.compile(
 )
 # A label inside a line: 来源：… 作者：…
 _PART_LABEL = re.compile(rf"\s(?=\S{{0,15}}?(?:{_ROLE_WORDS})\s*[:：/／|｜丨])")
-_NAMES = re.compile(_NAME)
-_NAME_APART = re.compile(rf"{_NAME}(?:{_BETWEEN}{{1,3}}{_NAME}){{0,15}}")
+_NAME_APART = rf"{_NAME}(?:{_BETWEEN}{{1,3}}{_NAME}){{0,15}}"
 _SENTENCE = re.compile(r"[。！？!?；;…“”]")
 _BRACKETS = str.maketrans(dict.fromkeys("（）()【】[]〔〕「」", " "))
 _DATELINE = re.compile(
@@ -217,8 +221,8 @@ def clean_byline(text: str) -> str | None:
     cleaned: str | None
     if found:
         cleaned = _joined(found.get("writer", ()))
-    elif persons.lower() not in _NO_WRITERS and _NAME_APART.fullmatch(persons):
-        cleaned = _joined(_NAMES.findall(persons))
+    elif persons.lower() not in _NO_WRITERS and _compile(_NAME_APART).fullmatch(persons):
+        cleaned = _joined(_compile(_NAME).findall(persons))
     else:
         cleaned = " ".join(rest.split()).strip(_EDGES)
     if cleaned and cleaned != text:
@@ -248,7 +252,7 @@ def _signatures_in(line: str) -> Sequence[str]:
         if dateline:
             texts.append(dateline[1])
         else:
-            part = _PART.match(head)
+            part = _compile(_PART).match(head)
             if part and "报道" in (part["after"] or ""):
                 texts.append(part[0])
     if tail and _may_sign(tail):
@@ -275,11 +279,11 @@ def _read_signature(text: str) -> dict[str, list[str]]:
         label = _PART_LABEL.search(text, source.end())
         place = label.start() if label else len(text)
     while text[place:].strip():
-        match = _PART.match(text, place)
+        match = _compile(_PART).match(text, place)
         if match is None:
             return {}
         role = _ROLES[match["role"] or match["short"]]
-        found.setdefault(role, []).extend(_NAMES.findall(match["names"]))
+        found.setdefault(role, []).extend(_compile(_NAME).findall(match["names"]))
         place = match.end()
     return found
 

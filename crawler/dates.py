@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from datetime import timezone as fixed_zone
 from email.utils import format_datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo
 
 FIRST_YEAR, LAST_YEAR = 1970, 2200
@@ -440,6 +440,7 @@ def _read_number(number: float, zone: tzinfo) -> DateRead:
 # ------------------------------------------------------------------------------ the tables
 
 
+@cache  # FORMS are compiled when a text gets as far as them: most feeds never need one
 def _compile(pattern: str) -> re.Pattern[str]:
     # ASCII: \d, \s and \w are what they look like, and a word ends where Chinese begins.
     return re.compile(pattern, re.ASCII | re.IGNORECASE)
@@ -511,28 +512,28 @@ class _Form:
     """
 
     name: str
-    pattern: re.Pattern[str]
+    pattern: str
     build: Builder
     around: str
 
 
 FORMS: tuple[_Form, ...] = (
-    _Form("compact", _compile(_START + _DIGITS.pattern + _END), _read_parts, "label"),
+    _Form("compact", (_START + _DIGITS.pattern + _END), _read_parts, "label"),
     _Form(
         "time-before-date",
-        _compile(rf"(?<![\w.:]){_NAMED_TIME}[\s,|]{{1,3}}{_YEAR_DAY}{_END}"),
+        (rf"(?<![\w.:]){_NAMED_TIME}[\s,|]{{1,3}}{_YEAR_DAY}{_END}"),
         _read_parts,
         "any",
     ),
     _Form(
         "year-month-day",
-        _compile(rf"{_START}{_YEAR_DAY}{_WEEKDAY}(?:{_GAP}{_CLOCK})?{_END}"),
+        (rf"{_START}{_YEAR_DAY}{_WEEKDAY}(?:{_GAP}{_CLOCK})?{_END}"),
         _read_parts,
         "any",
     ),
     _Form(
         "day-month-year",
-        _compile(
+        (
             rf"{_START}(?P<day>\d\d?)(?:st|nd|rd|th)?(?: of)?[\s-]?(?P<month>{_MONTH})\.?,?[\s-]?"
             rf"(?P<year>\d{{4}}|\d\d(?= \d)),?(?:{_ENGLISH_GAP}{_NAMED_TIME}{_NAMED_ZONE})?{_END}"
         ),
@@ -541,7 +542,7 @@ FORMS: tuple[_Form, ...] = (
     ),
     _Form(
         "asctime",
-        _compile(
+        (
             rf"\b(?P<month>{_MONTH}) (?P<day>\d\d?) {_NAMED_TIME}{_NAMED_ZONE} "
             rf"(?P<year>\d{{4}}){_END}"
         ),
@@ -550,19 +551,19 @@ FORMS: tuple[_Form, ...] = (
     ),
     _Form(
         "month-day-year",
-        _compile(
+        (
             rf"\b(?P<month>{_MONTH})\.?[ -](?P<day>\d\d?)(?:st|nd|rd|th)?,?[ -](?P<year>\d{{4}}),?"
             rf"(?:{_ENGLISH_GAP}{_NAMED_TIME}{_NAMED_ZONE})?{_END}"
         ),
         _read_parts,
         "any",
     ),
-    _Form("week", _compile(r"(\d{4})-?W(\d\d)(?:-?(\d))?"), _read_week, "none"),
-    _Form("day-of-year", _compile(r"(\d{4})-(\d{3})"), _read_ordinal, "none"),
-    _Form("month", _compile(r"(\d{4})-(\d\d)"), _read_month, "none"),
+    _Form("week", (r"(\d{4})-?W(\d\d)(?:-?(\d))?"), _read_week, "none"),
+    _Form("day-of-year", (r"(\d{4})-(\d{3})"), _read_ordinal, "none"),
+    _Form("month", (r"(\d{4})-(\d\d)"), _read_month, "none"),
     _Form(
         "month-day-time",
-        _compile(
+        (
             rf"{_START}(?P<month>\d\d?)\s?[-/.月월]\s?(?P<day>\d\d?)\s?[日号號일]?{_WEEKDAY}"
             rf"(?:[\s,|·]{{1,3}}|(?<=[日号號일) ])){_CLOCK}{_END}"
         ),
@@ -571,7 +572,7 @@ FORMS: tuple[_Form, ...] = (
     ),
     _Form(
         "month-day",
-        _compile(
+        (
             rf"{_START}(?P<month>\d\d?)(?:(?<=\d\d)[-/](?=\d\d)|\s?[月월]\s?)(?P<day>\d\d?)"
             rf"\s?[日号號일]?{_WEEKDAY}{_END}"
         ),
@@ -580,7 +581,7 @@ FORMS: tuple[_Form, ...] = (
     ),
     _Form(
         "day-word",
-        _compile(
+        (
             r"(?P<word>(?:今|昨|大?前)(?=[天日早晚])|\b(?:today|yesterday)\b)[天日]?,?(?: at)?"
             rf"(?:{_GAP}{_CLOCK})?(?!\w|\s?\d)"
         ),
@@ -589,7 +590,7 @@ FORMS: tuple[_Form, ...] = (
     ),
     _Form(
         "span",
-        _compile(
+        (
             rf"{_START}(\d{{1,6}}|半|[一二两三四五六七八九十]|half an?|an?|one)\s?[个個]?多?\s?"
             r"(秒[钟鐘]?|分[钟鐘]?|小[时時]|钟头|天|周|週|星期|礼拜|月|年"
             r"|(?:second|sec|minute|min|hour|hr|day|week|month|year)s?|[smhdw])"
@@ -600,11 +601,11 @@ FORMS: tuple[_Form, ...] = (
     ),
     _Form(
         "just-now",
-        _compile(r"刚刚|剛剛|刚才|剛才|just now|(?:a )?moments? ago"),
+        (r"刚刚|剛剛|刚才|剛才|just now|(?:a )?moments? ago"),
         _read_just_now,
         "label",
     ),
-    _Form("time", _compile(rf"{_START}{_CLOCK}{_END}"), _read_day_word, "label"),
+    _Form("time", (rf"{_START}{_CLOCK}{_END}"), _read_day_word, "label"),
 )
 """Tried in this order on the tidied text; the first that stands apart decides."""
 
@@ -636,7 +637,7 @@ def _read_untidy(text: str, zone: tzinfo, now: datetime | None) -> DateRead:
         if match:
             return _built(build, match, zone, now)
     for form in FORMS:
-        for match in form.pattern.finditer(text):
+        for match in _compile(form.pattern).finditer(text):
             if _stands_apart(text[: match.start()], text[match.end() :], form.around):
                 return _built(form.build, match, zone, now)
     without_comments = _COMMENT.sub(" ", text)
