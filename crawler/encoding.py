@@ -269,11 +269,21 @@ def _read_mark(data: bytes) -> Charset | None:
     return None
 
 
+# A tag in UTF-16. The other zero bytes tell less: those of 一 (U+4E00) stand on the other side.
+_LITTLE_TAG = re.compile(rb"(?<!\0)<\0[A-Za-z!?/]\0[A-Za-z-]\0")
+_BIG_TAG = re.compile(rb"(?<!\0)\0<\0[A-Za-z!?/]\0[A-Za-z-]")
+
+
 def _find_wide(data: bytes) -> str | None:
     """UTF-16 and UTF-32 without a mark, by where the zero bytes of ASCII markup stand."""
     head = data[:1024]
     if head.startswith(b"\x4c\x6f\xa7\x94"):
         return "cp037"  # "<?xm" in EBCDIC: XML 1.0, appendix F
+    if b"\0" in head:
+        if _LITTLE_TAG.search(head):
+            return "utf-16-le"
+        if _BIG_TAG.search(head):
+            return "utf-16-be"
     if head.count(0) * 10 < len(head):
         return None
     zeros = [head[offset::4].count(0) for offset in range(4)]

@@ -7,6 +7,7 @@ import gzip
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import pytest
@@ -521,3 +522,30 @@ def test_foreign_entities_are_read():
         if expected:
             title = parse_feed(path.read_bytes(), url=URL).title
             assert title == expected.encode().decode("unicode-escape"), path
+
+
+@pytest.mark.parametrize(
+    ("data", "entries"),
+    [
+        (
+            b"<item "
+            + b" ".join(b'a%d="b"' % n for n in range(100_000))
+            + b"><title>t</title></item>",
+            1,
+        ),
+        (b"".join(b"<item><title>t%d</title>" % n for n in range(3000)), 3000),
+    ],
+    ids=["attributes", "items without ends"],
+)
+def test_sloppy_items_are_read_in_linear_time(data, entries):
+    before = process_time()
+    feed = parse_feed(b"<rss><channel>" + data + b"</channel></rss>", url="https://a.example/")
+    assert len(feed.entries) == entries
+    assert process_time() - before < 3  # quadratic readers took a minute
+
+
+def test_comments_that_never_end_are_passed_over_in_linear_time():
+    before = process_time()
+    data = b"<!--" * 65_000 + b"<rss><channel><item><title>t</title></item></channel></rss>"
+    assert len(parse_feed(data, url="https://a.example/").entries) == 1
+    assert process_time() - before < 3

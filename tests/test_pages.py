@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crawler.errors import PageError
+from crawler.errors import NotAPageError, PageError
 from crawler.markup import to_text
 from crawler.pages import extract_article
 from crawler.sources import load_sources
@@ -527,3 +527,20 @@ def test_real_pages_without_a_rule(name, pattern, least):
         recall += shared / theirs.total()
     precision, recall = precision / len(truth), recall / len(truth)
     assert 2 * precision * recall / (precision + recall) >= least
+
+
+@pytest.mark.parametrize("name", ["utf-16-le", "utf-16-be", "utf-16", "utf-32"])
+def test_pages_of_wide_characters_are_no_binaries(name: str) -> None:
+    text = (
+        "<html><body><h1>一个标题文字</h1><p>"
+        + "一段正文，写得很长的一段。" * 40
+        + "</p></body></html>"
+    )
+    article = extract_article(text.encode(name), url="https://a.example/")
+    assert article.title == "一个标题文字"
+
+
+@pytest.mark.parametrize("data", [b"%PDF-1.4\n...", b"\x89PNG\r\n", bytes(range(256)) * 20])
+def test_files_of_another_kind_are_no_pages(data: bytes) -> None:
+    with pytest.raises(NotAPageError, match="not a page"):
+        extract_article(data, url="https://a.example/a.pdf", content_type="text/html")

@@ -231,14 +231,16 @@ def _find_root(data: bytes) -> _Root | None:
     they ask for (entities, other files) is not done. Only text entities are remembered.
     """
     position = 0
+    closed = True  # until a comment does not end: then none behind it does
     entities: dict[str, str] = {}
     end = min(len(data), _PROLOG_BYTES)
     while position < end:
         if data[position : position + 1].isspace():
             position += 1
         elif data.startswith(b"<!--", position):
-            close = data.find(b"-->", position, end)
-            position = close + 3 if close > 0 else position + 4
+            close = data.find(b"-->", position, end) if closed else -1
+            closed = close > 0
+            position = close + 3 if closed else position + 4
         elif data.startswith(b"<?", position):
             close = data.find(b">", position, end)
             position = close + 1 if close > 0 else position + 2

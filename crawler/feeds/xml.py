@@ -342,10 +342,9 @@ def _read_link(fields: Fields, item: Element, base: str) -> str | None:
 
 def _get(element: Element, name: str) -> str | None:
     """An attribute by its name in any case."""
-    for key, value in element.items():
-        if str(key).lower() == name:
-            return str(value)
-    return None
+    # Not items(): lxml looks every value up by its name, which is quadratic.
+    found = next((key for key in element.keys() if str(key).lower() == name), None)  # noqa: SIM118
+    return None if found is None else element.get(found)
 
 
 def _read_permanent(text: str | None) -> str | None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from crawler.article import Article
-from crawler.encoding import decode_text
+from crawler.encoding import decode_text, find_charset
 from crawler.errors import NotAPageError, PageError
 from crawler.pages.generic import extract_generic
 from crawler.pages.rules import extract_by_rules
@@ -26,7 +26,6 @@ _MAGIC = (
     b"%PDF-", b"PK\x03\x04", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"\xd0\xcf\x11\xe0", b"\x1f\x8b",
     b"Rar!", b"7z\xbc\xaf", b"ID3", b"OggS", b"fLaC", b"\x00\x00\x01\x00", b"\x1aE\xdf\xa3",
 )  # fmt: skip
-_WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
 # Control characters that no text has; ESC and SO, SI are left out for ISO-2022.
 _CONTROLS = re.compile(rb"[\x00-\x08\x0b\x10-\x1a\x1c-\x1f\x7f]")
 _HEAD = 4096
@@ -52,18 +51,20 @@ def extract_article(
     Raises PageError, and nothing else whatever the bytes: no rule fits (the layout has changed:
     the reason names the selectors), or there is no article to be found.
     """
-    check_is_text(data, url=url)
+    check_is_text(data, url=url, content_type=content_type)
     text = decode_text(data, content_type=content_type, kind="html").text
     return extract_from_text(text, url=url, rule=rule, timezone=timezone, now=now)
 
 
-def check_is_text(data: bytes, *, url: str = "") -> None:
+def check_is_text(data: bytes, *, url: str = "", content_type: str | None = None) -> None:
     """Raises NotAPageError for bytes that are no text in any charset, whatever their label."""
     head = data[:_HEAD]
     if head.startswith(_MAGIC):
         raise NotAPageError("not a page: a file of another kind", url=url)
-    if head.startswith(_WIDE_MARKS) or head.count(0) * 3 > len(head):
-        return  # UTF-16 and UTF-32 are full of zero bytes
+    if b"\0" in head:  # UTF-16 and UTF-32 are full of them
+        charset = find_charset(data, content_type=content_type, kind="html").name
+        if charset.startswith(("utf-16", "utf-32", "utf_16", "utf_32")):
+            return
     if len(_CONTROLS.findall(head)) > max(8, len(head) // 200):
         raise NotAPageError("not a page: binary", url=url)
 

@@ -222,9 +222,12 @@ class SourceSpider(Spider):
                 now=response_time(response),
                 max_entries=self.options.max_entries,
                 max_depth=self.options.max_depth,
+                max_bytes=self.options.max_bytes,
             )
 
-        return await asyncio.to_thread(read) if len(response.body) > BIG_DOCUMENT else read()
+        packed = response.body.startswith(b"\x1f\x8b")
+        is_big = packed or len(response.body) > BIG_DOCUMENT
+        return await asyncio.to_thread(read) if is_big else read()
 
     def _follow(self, feed: Feed, rule: FeedRule, response: Response) -> Iterator[Request]:
         """The feed that a page advertises, or the sitemaps of an index."""
@@ -335,13 +338,12 @@ class SourceSpider(Spider):
         page: _Page,
     ) -> Any:
         self.report.bytes += len(response.body)
+        content_type = _header(response, "Content-Type")
         try:
-            check_is_text(response.body, url=response.url)
+            check_is_text(response.body, url=response.url, content_type=content_type)
         except PageError as error:
             return self._write_partial(entry, feed, rule, digest, page, error.reason, response.url)
-        decoded = decode_text(
-            response.body, content_type=_header(response, "Content-Type"), kind="html"
-        )
+        decoded = decode_text(response.body, content_type=content_type, kind="html")
         if decoded.guessed:
             self.report.warn(f"charset guessed: {decoded.encoding}", response.url)
         if decoded.replaced:
