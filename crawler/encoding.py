@@ -379,6 +379,9 @@ _COMMON = frozenset(
 )
 
 
+_HIRAGANA = re.compile(rb"\x82[\x9f-\xf1][\x00-\xff]{0,40}?\x82[\x9f-\xf1]")
+
+
 def _weigh(data: bytes, labels: list[str]) -> Charset:
     """The charset for bytes that are not UTF-8, from what was declared and how they read."""
     sample = _take_sample(data)
@@ -394,7 +397,10 @@ def _weigh(data: bytes, labels: list[str]) -> Charset:
     declared = max(paired, key=rate, default="")
     if declared and rate(declared) > 0.5:
         return Charset(declared)
-    best = max(_CANDIDATES, key=lambda name: rate(name) + (0.03 if name == "gb18030" else 0.0))
+    bonus = {"gb18030": 0.03}
+    if "cp932" not in labels and not _HIRAGANA.search(sample):
+        bonus["cp932"] = -1.0  # Japanese has hiragana in every sentence; shifted Chinese has none
+    best = max(_CANDIDATES, key=lambda name: rate(name) + bonus.get(name, 0.0))
     if declared and rate(declared) + 0.1 >= rate(best) > 0.2:
         return Charset(declared)
     if declared and rate(best) < 0.25 and not (single and rate(declared) < 0.2):

@@ -213,3 +213,19 @@ def test_any_bytes_give_text_without_surrogates(data, kind, header):
 def test_declared_utf_8_is_read_as_it_was_written(text):
     data = text.encode()
     assert decode_text(data, content_type="text/xml; charset=utf-8", kind="xml").text == text
+
+
+def test_a_lost_byte_does_not_turn_chinese_into_japanese() -> None:
+    text = "证券时报记者近日从江海市获悉，该市上半年新增上市公司十一家，直接融资规模连续两年超过六百亿元。"
+    data = f"<p>{text}</p>".encode("gb18030")
+    for place in range(3, len(data) - 4):
+        damaged = data[:place] + data[place + 1 :]
+        for content_type in (None, "text/html; charset=utf-8"):
+            decoded = decode_text(damaged, content_type=content_type, kind="html")
+            assert decoded.encoding == "gb18030", place
+
+
+@pytest.mark.parametrize("text", ["市民嘅生活好多", "佢哋喺度講嘢，香港市民嘅生活好多"])
+def test_big5_with_the_signs_of_hong_kong_is_believed(text: str) -> None:
+    decoded = decode_text(text.encode("big5hkscs"), content_type="a/b; charset=big5", kind="xml")
+    assert decoded.text == text
