@@ -62,6 +62,7 @@ def test_source_gives_the_expected_posts_and_nothing_the_second_time(desk, sourc
     # One conditional request for every feed that listed nothing it could not give.
     second = [request for request in desk.site.requests[asked:] if request.path != "/robots.txt"]
     assert again["conditional"] == sum(request.status == 304 for request in second)
+    assert again["conditional"] == again["feeds"] > 0
     desk.scrapy("archive", "verify")
 
 
