@@ -144,6 +144,8 @@ class _Stack:
         borders = _SCOPES if name in _BLOCKS else _BLOCKS | _SCOPES
         if name in ("table", "tbody", "thead", "tfoot", "tr", "td", "th", "caption"):
             borders = frozenset(["table"])
+        elif name in ("svg", "math"):  # either ends what is open of the other inside it
+            borders = (_BLOCKS | _SCOPES) - {"svg", "math"}
         for index in range(len(self._open) - 1, max(-1, len(self._open) - _REACH), -1):
             found = self._open[index][0]
             if found == name:
