@@ -16,12 +16,12 @@ from typing import Any
 from crawler.errors import DamagedLedgerError, LedgerError
 
 APPLICATION_ID = 0x4E455753  # "NEWS"
-VERSION = 1
+VERSION = 2
 # The entry digest of a carrier that was learned from a file, not from a feed.
 REBUILT = b""
 
 _SCHEMA = """
-CREATE TABLE post (
+CREATE TABLE IF NOT EXISTS post (
   id INTEGER PRIMARY KEY,
   identity BLOB NOT NULL,      -- 32 bytes, or the 6 of the file name where the file tells no more
   source TEXT NOT NULL,
@@ -35,10 +35,10 @@ CREATE TABLE post (
   first_at INTEGER NOT NULL,   -- when the first version was written
   written_at INTEGER NOT NULL  -- when the live version was written
 );
-CREATE TABLE version (         -- every content hash a post has had
+CREATE TABLE IF NOT EXISTS version (         -- every content hash a post has had
   hash BLOB NOT NULL, post INTEGER NOT NULL, PRIMARY KEY (hash, post)
 ) WITHOUT ROWID;
-CREATE TABLE carrier (         -- every identity a text was met under; the post's own is one
+CREATE TABLE IF NOT EXISTS carrier (         -- every identity a text was met under; the post's own is one
   identity BLOB PRIMARY KEY,
   post INTEGER NOT NULL,
   source TEXT NOT NULL,
@@ -46,12 +46,12 @@ CREATE TABLE carrier (         -- every identity a text was met under; the post'
   hash BLOB NOT NULL,          -- what it carried last
   entry BLOB                   -- digest of its feed entry: a changed one means a changed page
 ) WITHOUT ROWID;
-CREATE TABLE validator (       -- how to ask a feed whether it has changed
+CREATE TABLE IF NOT EXISTS validator (       -- how to ask a feed whether it has changed
   source TEXT NOT NULL, url TEXT NOT NULL,
   etag TEXT, last_modified TEXT, body BLOB NOT NULL, at INTEGER NOT NULL,
   PRIMARY KEY (source, url)
 ) WITHOUT ROWID;
-CREATE TABLE note (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS note (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 
 
@@ -129,11 +129,12 @@ class Ledger:
 
     def _prepare(self, read_only: bool) -> None:
         tables = self._one("SELECT count(*) FROM sqlite_schema")
+        version = 0
         if tables:
             if self._one("PRAGMA application_id") != APPLICATION_ID:
                 raise DamagedLedgerError(f"{self.path}: is a database of another program")
             version = self._one("PRAGMA user_version")
-            if version != VERSION:
+            if version > VERSION or (read_only and version < VERSION):
                 raise LedgerError(
                     f"{self.path}: has version {version}, this program reads version {VERSION}"
                 )
@@ -142,17 +143,17 @@ class Ledger:
             # A commit that a power cut takes back is healed from the files, whose order is kept.
             self._run("PRAGMA synchronous=NORMAL")
             self._run("PRAGMA cache_size=-16000")
-            if not tables:
+            if not tables or version < VERSION:
                 self._create()
         self.note_short_identities()
 
     def _create(self) -> None:
+        """Makes the tables that are not there: of a new ledger all, of an older one the later."""
         with self.transaction():
-            if not self._one("SELECT count(*) FROM sqlite_schema"):
-                for statement in _SCHEMA.split(";\n"):
-                    self._run(statement)
-                self._run(f"PRAGMA application_id={APPLICATION_ID}")
-                self._run(f"PRAGMA user_version={VERSION}")
+            for statement in _SCHEMA.split(";\n"):
+                self._run(statement)
+            self._run(f"PRAGMA application_id={APPLICATION_ID}")
+            self._run(f"PRAGMA user_version={VERSION}")
 
     def _rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         try:
