@@ -40,7 +40,8 @@ class Entry:
     ``title`` is plain text. ``summary`` and ``content`` are HTML fragments (None: the feed has
     none), their relative addresses to be resolved against ``base_url``. ``id`` is the feed's own
     identifier, verbatim. ``date_text`` is what stood where a date was expected when it could not
-    be read. ``needs_page`` is True where the feed declares no full text.
+    be read. ``detail`` is where the text is fetched from when that is not ``link``; ``stocks`` are
+    codes of securities as written.
     """
 
     id: str | None = None
@@ -58,6 +59,8 @@ class Entry:
     origin: str | None = None
     language: str | None = None
     date_text: str | None = None
+    detail: str | None = None
+    stocks: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -67,7 +70,8 @@ class Feed:
     ``format`` is one of ``rss`` ``rdf`` ``atom`` ``json`` ``sitemap`` ``sitemapindex`` ``html``.
     ``advertised`` are the feeds an HTML page points to (best first), or the sitemaps of an index.
     ``cut`` says that the document ended before its end; what was complete is in ``entries``.
-    ``next_url`` is the next page of a paged list, None on the last.
+    ``next_url`` is the next page of a paged list, None on the last; ``cursor`` holds what a rule
+    picked for that page's address, ``skipped`` counts the rows that it leaves out.
     """
 
     format: str
@@ -81,20 +85,24 @@ class Feed:
     cut: bool = False
     advertised: list[str] = field(default_factory=list)
     next_url: str | None = None
+    cursor: dict[str, str] = field(default_factory=dict)
+    skipped: int = 0
 
 
 @dataclass(slots=True)
 class Article:
     """Our normalised item: the record both dialects share (FORMAT, section 1).
 
-    Two articles are equal when everything that every dialect can hold is equal. ``slug`` and
-    ``lead`` live in one dialect only, and ``seed_parts`` (header keys, link lines, date spelling
+    Two articles are equal when everything that every dialect can hold is equal. ``slug`` lives in
+    one dialect only, and ``seed_parts`` (header keys, link lines, date spelling
     of a seed file that the record has no field for) beside the record: they do not count.
 
     ``section``, ``label`` and ``channel`` are the three category levels; "" means none.
     ``image`` is the head image, ``images`` all images of the body, decoded, without repeats.
     ``dated`` is "fetched" when ``published`` is the time of the first fetch for want of a date.
     ``partial`` tells why the body is only what the feed itself said.
+    ``keywords`` and ``stocks`` (codes of securities) are as the publisher gives them; ``captions``
+    are those of images, by their URL.
     ``hash`` is ``sha256:`` and 64 hexadecimal digits.
     ``extra`` holds header keys we do not know, as text or list of texts.
     """
@@ -108,12 +116,17 @@ class Article:
     image: str | None = None
     images: list[str] = field(default_factory=list)
     body: str = ""
-    lead: str | None = field(default=None, compare=False)
+    lead: str | None = None
     source: str = ""
     guid: str | None = None
     canonical_url: str | None = None
     byline: str | None = None
     origin: str | None = None
+    editor: str | None = None
+    subtitle: str | None = None
+    keywords: list[str] = field(default_factory=list)
+    stocks: list[str] = field(default_factory=list)
+    captions: dict[str, str] = field(default_factory=dict)
     updated: datetime | None = None
     dated: str | None = None
     partial: str | None = None

@@ -66,7 +66,7 @@ RULE = {
     "author": ".info span:nth-child(2)",
     "origin": ".info span:first-child",
     "image": ".side img",
-    "category": ".tags a",
+    "tags": ".tags a",
 }
 
 

@@ -4,22 +4,17 @@ HTML fields are selectors (``crawler.selectors``) under the row. A field that na
 its text, but for ``link`` its address, for ``image`` the picture's, for ``summary`` and ``content``
 its HTML. Without a ``link`` or ``title`` selector, those of the row's first link count.
 
-JSON fields are JMESPath under the row, which knows one function more: ``from_json(text)`` for JSON
-inside a string. JSON may come as ``callback({…})``, as ``var x = {…};`` or in the
-``script#__NEXT_DATA__`` of a page.
+JSON fields are JMESPath under the row (``crawler.feeds.paths``).
 """
 
 from __future__ import annotations
 
-import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-
-import jmespath
-from jmespath.exceptions import JMESPathError
-from jmespath.functions import Functions, signature
+from urllib.parse import quote, urljoin
 
 from crawler.article import Entry, Feed, Problem
 from crawler.bylines import clean_origin
@@ -28,15 +23,20 @@ from crawler.encoding import decode_text
 from crawler.errors import FeedError, LimitError
 from crawler.feeds.fields import (
     escape_text,
-    looks_like_markup,
     read_author,
     read_title,
     read_url,
     squeeze,
 )
-from crawler.feeds.json import load_json
+from crawler.feeds.paths import (
+    compile_path,
+    join_markup,
+    list_scalars,
+    list_texts,
+    read_document,
+    search,
+)
 from crawler.selectors import (
-    LexborTree,
     Node,
     Selector,
     SelectorError,
@@ -49,7 +49,8 @@ from crawler.selectors import (
 from crawler.sources.rules import FeedRule
 
 _FIELDS = (
-    "id", "title", "link", "date", "summary", "content", "author", "origin", "image", "category",
+    "id", "title", "link", "detail", "date", "updated", "summary", "content", "author", "origin",
+    "image", "tags", "stocks",
 )  # fmt: skip
 _DRIFTING = ("title", "link", "date")  # fields that a list, if it has them, has in some row
 
@@ -61,13 +62,28 @@ class _Row:
     id: str = ""
     title: str = ""
     link: str = ""
+    detail: str = ""
     dates: list[str | float] = field(default_factory=list)
+    updates: list[str | float] = field(default_factory=list)
     summary: str = ""
     content: str = ""
     authors: list[str] = field(default_factory=list)
-    categories: list[str] = field(default_factory=list)
+    tags: list[str] = field(default_factory=list)
+    stocks: list[str] = field(default_factory=list)
     origin: str = ""
     images: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Found:
+    """A document as its rule reads it: the address that links start from, the rows, how many were
+    skipped, the address of the next page and the cursors as they stand there ("" for none)."""
+
+    base: str
+    rows: list[_Row]
+    skipped: int = 0
+    next: str = ""
+    cursor: dict[str, str] = field(default_factory=dict)
 
 
 def read_rows(
@@ -101,18 +117,39 @@ def read_rows(
         reason = f"{decoded.replaced} characters are not {decoded.encoding}: replaced by U+FFFD"
         feed.problems.append(Problem(reason))
     if feed.format == "json":
-        base = url
-        rows = _read_json(decoded.text, url, rule, max_depth)
+        found = _read_json(decoded.text, url, rule, max_depth)
     elif is_json:
         raise FeedError(f"found JSON, expected HTML with rows {rule.rows!r}", url=url)
     else:
-        base, rows = _read_html(decoded.text, url, rule)
-    if len(rows) > max_entries:
-        reason = f"{len(rows)} rows, more than {max_entries} (NEWS_MAX_ENTRIES)"
+        found = _read_html(decoded.text, url, rule)
+    if len(found.rows) > max_entries:
+        reason = f"{len(found.rows)} rows, more than {max_entries} (NEWS_MAX_ENTRIES)"
         raise LimitError(reason, url=url)
-    _add_entries(feed, rows, base, timezone, now)
-    _note_drift(feed, rows, rule)
+    _add_entries(feed, found.rows, found.base, timezone, now)
+    _note_drift(feed, found, rule)
+    feed.skipped = found.skipped
+    feed.cursor = found.cursor
+    if found.next:
+        feed.next_url = read_url(found.next, found.base)
     return feed
+
+
+def find_next_page(feed: Feed, rule: FeedRule, *, url: str, page: int, offset: int) -> str | None:
+    """Gives the address of the page after this one, None on the last.
+
+    ``url`` is this page's, ``page`` its number (from 1), ``offset`` the rows up to its end. A
+    cursor that is empty has come to the end.
+    """
+    if not rule.next_url:
+        return feed.next_url
+    if not all(feed.cursor.get(name) for name in rule.cursor):
+        return None
+    values = {"page": str(page + 1), "n": str(page), "offset": str(offset), **feed.cursor}
+    address = _BRACED.sub(lambda match: quote(values[match[1]], safe=""), rule.next_url)
+    return read_url(urljoin(url, address), url)
+
+
+_BRACED = re.compile(r"\{(\w+)\}")
 
 
 # A value, an assignment or a call. Every repeat is bounded and possessive.
@@ -153,23 +190,42 @@ def _make_entry(row: _Row, base: str, timezone: str, now: datetime | None) -> En
         content=row.content or None,
         base_url=base,
         authors=list(dict.fromkeys(filter(None, map(read_author, row.authors)))),
-        categories=list(dict.fromkeys(filter(None, map(squeeze, row.categories)))),
+        categories=split_words(row.tags),
+        stocks=split_words(row.stocks),
+        detail=read_url(row.detail, base),
         images=list(dict.fromkeys(filter(None, (read_url(text, base) for text in row.images)))),
         origin=clean_origin(row.origin) if row.origin else None,
     )
-    for text in row.dates:
-        entry.published = parse_date(text, timezone=timezone, now=now)
-        if entry.published is not None:
-            break
-    else:
-        entry.date_text = str(row.dates[0]) if row.dates else None
+    entry.published = _first_date(row.dates, timezone, now)
+    entry.updated = _first_date(row.updates, timezone, now)
+    if row.dates and entry.published is None:
+        entry.date_text = str(row.dates[0])
     return entry
 
 
-def _note_drift(feed: Feed, rows: list[_Row], rule: FeedRule) -> None:
+def _first_date(
+    texts: Iterable[str | float], timezone: str, now: datetime | None
+) -> datetime | None:
+    dates = (parse_date(text, timezone=timezone, now=now) for text in texts)
+    return next(filter(None, dates), None)
+
+
+# Words in one value are parted so; never by blanks, for names may hold them.
+_BETWEEN_WORDS = re.compile(r"[,，、;；|]")
+
+
+def split_words(values: Iterable[str]) -> list[str]:
+    """Gives the words (tags, codes) in the values, tidy, without repeats."""
+    words = (squeeze(word).strip() for value in values for word in _BETWEEN_WORDS.split(value))
+    return list(dict.fromkeys(filter(None, words)))
+
+
+def _note_drift(feed: Feed, found: _Found, rule: FeedRule) -> None:
     """Says so when a selector matches nothing: a list without rows is no empty list."""
+    rows = found.rows
     if not rows:
-        feed.problems.append(Problem(f"rows {rule.rows!r} matched nothing"))
+        if not found.skipped:
+            feed.problems.append(Problem(f"rows {rule.rows!r} matched nothing"))
         return
     has = {
         "title": any(row.title for row in rows),
@@ -190,8 +246,7 @@ _LINK = compile_selector("a[href]")
 _CUT = ("…", "...")
 
 
-def _read_html(text: str, url: str, rule: FeedRule) -> tuple[str, list[_Row]]:
-    """The address that links start from, and the rows."""
+def _read_html(text: str, url: str, rule: FeedRule) -> _Found:
     excess = find_excess(text)
     if excess:
         raise FeedError(excess, url=url)
@@ -199,8 +254,13 @@ def _read_html(text: str, url: str, rule: FeedRule) -> tuple[str, list[_Row]]:
         reader = _HtmlReader(text, rule)
     except SelectorError as error:
         raise FeedError(str(error), url=url) from error
-    base = read_url(reader.tree.find(_BASE), url) or url
-    return base, [reader.read_row(node) for node in reader.nodes]
+    return _Found(
+        base=read_url(reader.tree.find(_BASE), url) or url,
+        rows=[reader.read_row(node) for node in reader.nodes],
+        skipped=reader.skipped,
+        next=reader.find_next(),
+        cursor=reader.read_cursor(),
+    )
 
 
 class _HtmlReader:
@@ -213,19 +273,42 @@ class _HtmlReader:
             if (selector := getattr(rule, name))
         }
         rows = compile_selector(rule.rows or "")
-        self.tree: Tree = parse_tree(text, [rows, _BASE, _LINK, *self._fields.values()])
-        self.nodes = self.tree.select(rows)
+        skip = compile_selector(rule.skip) if rule.skip else None
+        self._next = compile_selector(rule.next) if rule.next else None
+        self._cursor = {name: compile_selector(text) for name, text in rule.cursor.items()}
+        used = [rows, skip, self._next, *self._cursor.values(), _BASE, _LINK]
+        self.tree: Tree = parse_tree(text, [*filter(None, used), *self._fields.values()])
+        listed = self.tree.select(rows)
+        self.nodes = [node for node in listed if not (skip and self._is_skipped(skip, node))]
+        self.skipped = len(listed) - len(self.nodes)
+
+    def _is_skipped(self, skip: Selector, row: Node) -> bool:
+        if skip.attribute is not None or skip.xpath:
+            return bool(self.tree.find(skip, row) or self.tree.select(skip, row))
+        return bool(self.tree.select(skip, row))
+
+    def find_next(self) -> str:
+        """The address that ``next`` stands for: an element's link, or a value."""
+        if self._next is None:
+            return ""
+        return next(iter(find_links(self.tree, self._next)), "")
+
+    def read_cursor(self) -> dict[str, str]:
+        return {name: self.tree.find(selector) for name, selector in self._cursor.items()}
 
     def read_row(self, row: Node) -> _Row:
         return _Row(
             id=self._text("id", row),
             title=self._title(row),
             link=self._link(row),
+            detail=self._link(row, "detail") if "detail" in self._fields else "",
             dates=[*self._texts("date", row)],
+            updates=[*self._texts("updated", row)],
             summary=self._markup("summary", row),
             content=self._markup("content", row),
             authors=self._texts("author", row),
-            categories=self._texts("category", row),
+            tags=self._texts("tags", row),
+            stocks=self._texts("stocks", row),
             origin=self._text("origin", row),
             images=self._images(row),
         )
@@ -255,15 +338,10 @@ class _HtmlReader:
                     return whole
         return title
 
-    def _link(self, row: Node) -> str:
-        if "link" not in self._fields:
+    def _link(self, row: Node, name: str = "link") -> str:
+        if name not in self._fields:
             return next((self.tree.read(node, "href") for node in self.tree.select(_LINK, row)), "")
-        nodes = self._elements("link", row)
-        for node in nodes:
-            for link in [node, *self.tree.select(_LINK, node)]:
-                if address := self.tree.read(link, "href"):
-                    return address
-        return "" if nodes else self._text("link", row)
+        return next(iter(find_links(self.tree, self._fields[name], row)), "")
 
     def _markup(self, name: str, row: Node) -> str:
         nodes = self._elements(name, row)
@@ -276,53 +354,56 @@ class _HtmlReader:
         return [read_image(self.tree, node) for node in nodes] or self._texts("image", row)
 
 
+def find_links(tree: Tree, selector: Selector, under: Node | None = None) -> list[str]:
+    """Gives the addresses that a selector stands for, as written: of elements their link, or the
+    first link in them; else the values."""
+    nodes = [] if selector.attribute is not None else tree.select(selector, under)
+    found = []
+    for node in nodes:
+        links = (tree.read(link, "href") for link in [node, *tree.select(_LINK, node)])
+        if address := next(filter(None, links), ""):
+            found.append(address)
+    return found if nodes else tree.find_all(selector, under)
+
+
 # ------------------------------------------------------------------------------------- JSON
 
 
-class _Functions(Functions):  # type: ignore[misc]
-    @signature({"types": ["string", "null"]})  # type: ignore[untyped-decorator]
-    def _func_from_json(self, text: str | None) -> Any:
-        """JSON inside a string (``ext`` in the feed of zhibo.sina.com.cn); null for other text."""
-        try:
-            return json.loads(text or "null", strict=False)
-        except (ValueError, RecursionError):
-            return None
+def _read_json(text: str, url: str, rule: FeedRule, max_depth: int) -> _Found:
+    paths = {
+        name: compile_path(path, url=url) for name in _FIELDS if (path := getattr(rule, name))
+    }
+    rows_path = compile_path(rule.rows or "@", url=url)
+    skip = compile_path(rule.skip, url=url) if rule.skip else None
+    document = read_document(text, url=url, max_depth=max_depth)
+    found = search(rows_path, document)
+    listed = [row for row in (found if isinstance(found, list) else [found]) if row is not None]
+    rows = [row for row in listed if skip is None or not _is_true(search(skip, row))]
+    return _Found(
+        base=url,
+        rows=[
+            _read_object({name: search(path, row) for name, path in paths.items()}) for row in rows
+        ],
+        skipped=len(listed) - len(rows),
+        next=_first(search(compile_path(rule.next, url=url), document)) if rule.next else "",
+        cursor={
+            name: _first(search(compile_path(path, url=url), document))
+            for name, path in rule.cursor.items()
+        },
+    )
 
 
-_OPTIONS = jmespath.Options(custom_functions=_Functions())
+def _is_true(value: Any) -> bool:
+    """JMESPath has no zero that is false, and interfaces write "0"."""
+    return value not in (None, False, 0, "0", "", [], {}, "false")
 
 
-def _read_json(text: str, url: str, rule: FeedRule, max_depth: int) -> list[_Row]:
-    paths = {name: _compile_path(path, url) for name in _FIELDS if (path := getattr(rule, name))}
-    rows_path = _compile_path(rule.rows or "@", url)
-    if text.lstrip("\ufeff \t\r\n").startswith("<"):
-        text = _find_embedded(text, url)
-    found = _search(rows_path, load_json(text, url=url, max_depth=max_depth))
-    rows = found if isinstance(found, list) else [found]
-    return [
-        _read_object({name: _search(path, row) for name, path in paths.items()})
-        for row in rows
-        if row is not None
-    ]
-
-
-def _compile_path(path: str, url: str) -> Any:
-    try:
-        return jmespath.compile(path)  # which keeps what it has compiled
-    except JMESPathError as error:
-        raise FeedError(f"found {path!r}, expected JMESPath: {error}", url=url) from error
-
-
-def _search(path: Any, data: Any) -> Any:
-    """What the path finds; None where it asks for what this value cannot give."""
-    try:
-        return path.search(data, options=_OPTIONS)
-    except (JMESPathError, RecursionError):
-        return None
+def _first(value: Any) -> str:
+    return next(iter(list_texts(value)), "")
 
 
 def _read_object(values: dict[str, Any]) -> _Row:
-    texts = {name: [str(part) for part in _list_scalars(value)] for name, value in values.items()}
+    texts = {name: list_texts(value) for name, value in values.items()}
 
     def first(name: str) -> str:
         return next((text for text in texts.get(name, ()) if text.strip()), "")
@@ -331,32 +412,14 @@ def _read_object(values: dict[str, Any]) -> _Row:
         id=first("id").strip(),
         title=read_title(first("title"), markup=None),
         link=first("link"),
-        dates=[part for part in _list_scalars(values.get("date")) if part != ""],
-        summary=_read_markup(texts.get("summary", [])),
-        content=_read_markup(texts.get("content", [])),
+        detail=first("detail"),
+        dates=[part for part in list_scalars(values.get("date")) if part != ""],
+        updates=[part for part in list_scalars(values.get("updated")) if part != ""],
+        summary=join_markup(texts.get("summary", [])),
+        content=join_markup(texts.get("content", [])),
         authors=texts.get("author", []),
-        categories=texts.get("category", []),
+        tags=texts.get("tags", []),
+        stocks=texts.get("stocks", []),
         origin=first("origin"),
         images=texts.get("image", []),
     )
-
-
-def _list_scalars(value: Any) -> list[str | float]:
-    """Texts and numbers, of a list all of them; what else there is says nothing."""
-    parts = value if isinstance(value, list) else [value]
-    return [part for part in parts if type(part) in (str, int, float)]
-
-
-def _read_markup(texts: list[str]) -> str:
-    return "<br>\n".join(
-        text.strip() if looks_like_markup(text) else escape_text(text) for text in texts if text
-    )
-
-
-def _find_embedded(text: str, url: str) -> str:
-    """The JSON that Next.js leaves in its pages (cnstock.com and cls.cn, 2026)."""
-    excess = find_excess(text)
-    script = None if excess else LexborTree(text).root.css_first("script#__NEXT_DATA__")
-    if script is None:
-        raise FeedError(f"found an HTML page, expected JSON; it begins {text[:60]!r}", url=url)
-    return script.text()

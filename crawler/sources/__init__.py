@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -21,11 +20,13 @@ from jmespath.exceptions import JMESPathError
 
 from crawler.errors import SourceError
 from crawler.selectors import SelectorError, compile_selector
-from crawler.sources.rules import FeedRule, PageRule, Source
+from crawler.sources.rules import AUTO, FeedRule, PageRule, Source
 
 __all__ = ["FeedRule", "PageRule", "Source", "load_sources", "read_source"]
 
 IMAGE_PROXIES = "image-proxies.toml"
+# The public instance of RSSHub; a mirror of one's own is NEWS_RSSHUB.
+RSSHUB = "https://rsshub.app"
 # Names of our own spiders, and of the source that holds posts of unknown make.
 RESERVED = frozenset(("feed", "posts", "imported"))
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,59}")
@@ -36,11 +37,15 @@ Check = Callable[[Any], Any]
 
 
 def load_sources(
-    path: Path | str | None = None, *, timezone: str = "Asia/Shanghai"
+    path: Path | str | None = None,
+    *,
+    timezone: str = "Asia/Shanghai",
+    rsshub: str = RSSHUB,
 ) -> dict[str, Source]:
     """Gives all sources by name: the shipped ones, then those of the user's folder ``path``.
 
-    ``timezone`` is for those that declare none. Raises SourceError.
+    ``timezone`` is for those that declare none, ``rsshub`` the address of the RSSHub mirror that
+    ``{rsshub}`` stands for. Raises SourceError.
     """
     files = {file.stem: file for file in sorted(_SHIPPED.glob("*.toml"))}
     if path is not None:
@@ -56,11 +61,20 @@ def load_sources(
             text = file.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise SourceError(f"cannot be read: {error}", path=str(file)) from error
-        sources[name] = read_source(text, name=name, path=str(file), timezone=timezone)
+        sources[name] = read_source(
+            text, name=name, path=str(file), timezone=timezone, rsshub=rsshub
+        )
     return sources
 
 
-def read_source(text: str, *, name: str, path: str = "", timezone: str = "Asia/Shanghai") -> Source:
+def read_source(
+    text: str,
+    *,
+    name: str,
+    path: str = "",
+    timezone: str = "Asia/Shanghai",
+    rsshub: str = RSSHUB,
+) -> Source:
     """Gives the source that a TOML text declares. ``path`` stands in the errors' messages."""
     try:
         table = tomllib.loads(text)
@@ -75,6 +89,8 @@ def read_source(text: str, *, name: str, path: str = "", timezone: str = "Asia/S
     values = _read_table(table, _SOURCE_KEYS, path, "")
     values["zone_declared"] = "timezone" in values
     values.setdefault("timezone", timezone)
+    if "delay" in values:
+        values["delay_s"] = values.pop("delay")
     feeds = values.pop("feed", [])
     pages = values.pop("page", [])
     if not feeds:
@@ -83,43 +99,96 @@ def read_source(text: str, *, name: str, path: str = "", timezone: str = "Asia/S
         raise SourceError("expected the publisher's name", path=path, key="label")
     return Source(
         name=name,
-        feeds=tuple(_read_feed(feed, path, f"feed {n}") for n, feed in enumerate(feeds, 1)),
+        feeds=tuple(_read_feed(feed, path, f"feed {n}", rsshub) for n, feed in enumerate(feeds, 1)),
         pages=tuple(_read_page(page, path, f"page {n}") for n, page in enumerate(pages, 1)),
         **({"slug": re.sub(r"[^a-z0-9]+", "", name)} | values),
     )
 
 
-def _read_feed(table: object, path: str, where: str) -> FeedRule:
+def _read_feed(table: object, path: str, where: str, rsshub: str) -> FeedRule:
     values = _read_table(table, _FEED_KEYS, path, where)
     if "url" not in values:
         raise SourceError("expected the feed's address", path=path, key=f"{where}: url")
-    listed = [key for key in _FIELD_KEYS if key in values]
+    for key in ("url", "next_url"):
+        if key in values:
+            values[key] = values[key].replace("{rsshub}", rsshub.rstrip("/"))
+    listed = [key for key in (*_FIELD_KEYS, "skip", "next", "cursor") if key in values]
     if listed and "rows" not in values:
         raise SourceError(
             "belongs to a list, which needs rows", path=path, key=f"{where}: {listed[0]}"
         )
-    compiled = jmespath.compile if values.get("format") == "json" else compile_selector
-    for key in ("rows", *_FIELD_KEYS):
-        if key in values:
-            try:
-                compiled(values[key])
-            except (SelectorError, JMESPathError) as error:
-                raise SourceError(str(error), path=path, key=f"{where}: {key}") from error
+    is_json = values.get("format") == "json"
+    cursor = values.get("cursor", {})
+    selectors = {key: values[key] for key in ("rows", "skip", "next", *_FIELD_KEYS) if key in values}
+    selectors |= {f"cursor {name}": selector for name, selector in cursor.items()}
+    _compile(selectors, is_json=is_json, path=path, where=where)
+    _check_names(
+        values.get("next_url", ""), {"page", "n", "offset", *cursor}, path, f"{where}: next_url"
+    )
+    if "next" in values and "next_url" in values:
+        raise SourceError("expected next or next_url, found both", path=path, key=f"{where}: next")
+    if "cursor" in values and "next_url" not in values:
+        raise SourceError("belongs to next_url", path=path, key=f"{where}: cursor")
+    if "pages" in values and "rows" in values and not ("next" in values or "next_url" in values):
+        raise SourceError("belongs to next or next_url", path=path, key=f"{where}: pages")
+    if "days" in values and "{date:" not in values["url"]:
+        raise SourceError(
+            "belongs to an address with {date:…}", path=path, key=f"{where}: days"
+        )
     return FeedRule(**values)
 
 
 def _read_page(table: object, path: str, where: str) -> PageRule:
     values = _read_table(table, _PAGE_KEYS, path, where)
     if "body" not in values:
-        raise SourceError("expected the selector of the text", path=path, key=f"{where}: body")
-    for key, value in values.items():
-        for selector in value if key == "drop" else (value,):
-            if isinstance(selector, str):
-                try:
-                    compile_selector(selector)
-                except SelectorError as error:
-                    raise SourceError(str(error), path=path, key=f"{where}: {key}") from error
+        raise SourceError(
+            f"expected the selector of the text, or {AUTO!r}", path=path, key=f"{where}: body"
+        )
+    selectors = {key: values[key] for key in _SELECTOR_KEYS if key in values}
+    if values["body"] == AUTO:
+        del selectors["body"]
+    is_json = values.get("format") == "json"
+    _compile(selectors, is_json=is_json, path=path, where=where)
+    for selector in values.get("drop", ()):
+        _compile({"drop": selector}, is_json=False, path=path, where=where)
+    _check_names(
+        values.get("page_url", ""), {"base", "ext", "page", "n"}, path, f"{where}: page_url"
+    )
+    if "page_count" in values and "next" in values:
+        raise SourceError("expected next or page_count, found both", path=path, key=f"{where}: next")
+    if "page_url" in values and "page_count" not in values:
+        raise SourceError("belongs to page_count", path=path, key=f"{where}: page_url")
+    if "page_count" in values and re.compile(values["page_count"]).groups < 1:
+        raise SourceError(
+            "expected an expression with a group, as in countPage = (\\d+)",
+            path=path,
+            key=f"{where}: page_count",
+        )
     return PageRule(**values)
+
+
+def _compile(selectors: Mapping[str, str], *, is_json: bool, path: str, where: str) -> None:
+    compiled = jmespath.compile if is_json else compile_selector
+    for key, selector in selectors.items():
+        try:
+            compiled(selector)
+        except (SelectorError, JMESPathError) as error:
+            raise SourceError(str(error), path=path, key=f"{where}: {key}") from error
+
+
+_BRACED = re.compile(r"\{([^{}]*)\}")
+
+
+def _check_names(template: str, names: Iterable[str], path: str, key: str) -> None:
+    """Raises SourceError when a template asks for a name that it does not get."""
+    for name in _BRACED.findall(template):
+        if name not in names:
+            raise SourceError(
+                f"unknown name {{{name}}}, expected "
+                + ", ".join(f"{{{known}}}" for known in sorted(names)),
+                path=path,
+                key=key,
+            )
 
 
 def _read_table(table: object, keys: Mapping[str, Check], path: str, where: str) -> dict[str, Any]:
@@ -153,11 +222,24 @@ def _text(value: object) -> str:
     return value.strip()
 
 
+_DATE_NAME = re.compile(r"date:((?:%[YmdyjHMS]|[^%{}])+)")
+
+
 def _url(value: object) -> str:
     text = _text(value)
-    parts = urlsplit(text)
+    parts = urlsplit(text.replace("{rsshub}", RSSHUB))
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("an absolute http or https address")
+    for name in _BRACED.findall(text):
+        if name != "rsshub" and not _DATE_NAME.fullmatch(name):
+            raise ValueError("an address in which {rsshub} or {date:%Y-%m/%d} may stand")
+    return text
+
+
+def _template(value: object) -> str:
+    text = _text(value)
+    if not _BRACED.search(text):
+        raise ValueError("an address with a name in braces, such as {page}")
     return text
 
 
@@ -187,6 +269,39 @@ def _day(value: object) -> date:
     if not isinstance(value, date) or isinstance(value, datetime):
         raise ValueError("a day such as 2022-12-31, without quotes")
     return value
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 1000:
+        raise ValueError("a whole number from 1 to 1000")
+    return value
+
+
+def _seconds(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 3600:
+        raise ValueError("seconds, from 0 to 3600")
+    return float(value)
+
+
+def _expression(value: object) -> str:
+    text = _text(value)
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"a regular expression ({error})") from error
+    return text
+
+
+def _expressions(value: object) -> tuple[str, ...]:
+    return tuple(map(_expression, _texts(value)))
+
+
+def _cursor(value: object) -> dict[str, str]:
+    if isinstance(value, str):
+        return {"cursor": _text(value)}
+    if not isinstance(value, dict) or not value:
+        raise ValueError("a selector, or a table of names and selectors")
+    return {name: _text(selector) for name, selector in value.items()}
 
 
 def _texts(value: object) -> tuple[str, ...]:
@@ -223,27 +338,48 @@ _SOURCE_KEYS: dict[str, Check] = {
     "slug": _slug,
     "section": _text,
     "timezone": _zone,
+    "noise": _expressions,
+    "delay": _seconds,
+    "concurrency": _count,
     "verified": _flag,
     "feed": _tables,
     "page": _tables,
 }
 _FIELD_KEYS = (
-    "id", "title", "link", "date", "summary", "content", "author", "origin", "image", "category",
+    "id", "title", "link", "detail", "date", "updated", "summary", "content", "author", "origin",
+    "image", "tags", "stocks",
 )  # fmt: skip
 _FEED_KEYS: dict[str, Check] = {
     "url": _url,
     "channel": _text,
     "format": _one_of("html", "json"),
     "rows": _text,
+    "skip": _text,
     **dict.fromkeys(_FIELD_KEYS, _text),
     "headers": _headers,
     "fulltext": _one_of("auto", "always", "never"),
+    "next": _text,
+    "next_url": _template,
+    "cursor": _cursor,
+    "pages": _count,
+    "days": _count,
+    "seen": _day,
+    "verified": _flag,
 }
+_SELECTOR_KEYS = (
+    "body", "title", "subtitle", "published", "updated", "byline", "origin", "editor", "section",
+    "channel", "tags", "stocks", "lead", "image", "caption", "next",
+)  # fmt: skip
 _PAGE_KEYS: dict[str, Check] = {
-    **{field.name: _text for field in fields(PageRule)},
+    **dict.fromkeys(_SELECTOR_KEYS, _text),
+    "format": _one_of("html", "json"),
     "drop": _texts,
+    "page_count": _expression,
+    "page_url": _template,
     "since": _day,
     "until": _day,
+    "seen": _day,
+    "verified": _flag,
 }
 
 
