@@ -143,6 +143,7 @@ _BEHIND_SOURCE = re.compile(
 _WRITER_LABEL = re.compile(
     rf"\s*(?:(?:{'|'.join((*_WRITERS, '文'))})\s*[:：/／|｜丨]|by\b[:\s])\s*", re.IGNORECASE
 )
+_EDITOR_LABEL = re.compile(r"(?:责任编辑|责编|编辑|校对)\s*[:：/]?\s*")
 _ADDRESS = re.compile(r"\S{1,80}@\S{1,80}|https?://\S*")
 _SPREAD = re.compile(r"(?<=[\u3400-\u9fff])\s+(?=[\u3400-\u9fff])")
 
@@ -230,6 +231,18 @@ def clean_byline(text: str) -> str | None:
     if not cleaned or cleaned.lower() in _NO_WRITERS or len(cleaned) > MAX_SIGNATURE:
         return None
     return cleaned
+
+
+def clean_editor(text: str) -> str | None:
+    """Returns the persons in the value of an editor field, else the value without its label.
+
+    >>> clean_editor("责任编辑：万健祎"), clean_editor("（责编 某某社）")
+    ('万健祎', '某某社')
+    """
+    text = " ".join(text[: 4 * MAX_SIGNATURE].split())
+    found = _read_signature(text)
+    names = _joined(found.get("editor", ()))
+    return names or _EDITOR_LABEL.sub("", text.strip(_EDGES), count=1).strip(_EDGES) or None
 
 
 def _signatures_in(line: str) -> Sequence[str]:

@@ -6,6 +6,7 @@ Pure. Every step is the business of a room of its own.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -54,6 +55,9 @@ def normalize(
         form=body,
         byline=article.byline or credits.byline,
         origin=_differing(article.origin or credits.origin, article.label),
+        subtitle=_tidy(article.subtitle),
+        lead=_tidy(article.lead),
+        captions=_name_captions(article.captions, images, base_url, table),
         hash=hash_text(
             title,
             converted.text,
@@ -78,6 +82,25 @@ def _list_images(
         if usable:
             images[usable] = None
     return list(images)
+
+
+def _name_captions(
+    captions: Mapping[str, str],
+    images: list[str],
+    base_url: str | None,
+    table: ImageTable | None,
+) -> dict[str, str]:
+    """The captions by the images' own addresses, in the order of the images."""
+    named = {
+        usable_image_url(url, base_url=base_url, table=table): tidy
+        for url, text in captions.items()
+        if (tidy := _tidy(text))
+    }
+    return {url: named[url] for url in images if url in named}
+
+
+def _tidy(text: str | None) -> str | None:
+    return one_line(text).strip() or None if text else None
 
 
 def _differing(origin: str | None, label: str) -> str | None:

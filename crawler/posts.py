@@ -37,7 +37,8 @@ PLACEHOLDER_HOST = "picsum.photos"
 
 _KNOWN = frozenset(
     "title categories headimg author comments date thumbnail layout tags section label channel "
-    "canonical_url source guid byline origin updated images dated partial form hash".split()
+    "canonical_url source guid byline origin editor subtitle lead keywords stocks updated images "
+    "captions dated partial form hash".split()
 )
 # One underscore per character, never collapsed (FORMAT 4.1).
 _TITLE_MAP = dict.fromkeys(map(ord, ":/\\?*\u201c\u201d<>|[]"), "_")
@@ -188,13 +189,23 @@ def _render_extra_keys(article: Article, dialect: Dialect) -> str:
         ("guid", article.guid),
         ("byline", article.byline),
         ("origin", article.origin),
+        ("editor", article.editor),
+        ("subtitle", article.subtitle),
+        ("lead", article.lead),
     ):
         if value:
             parts.append(f"{key}: {quote_if_needed(value)}\n")
+    for key, words in (("keywords", article.keywords), ("stocks", article.stocks)):
+        if words:
+            parts.append(render_list(key, map(quote_if_needed, words)))
     if article.updated:
         parts.append(f"updated: {format_rfc1123(article.updated)}\n")
     if article.images:
         parts.append(render_list("images", map(quote_single, article.images)))
+    if article.captions:
+        # One for each image, in their order.
+        captions = (article.captions.get(url, "") for url in article.images)
+        parts.append(render_list("captions", map(quote_if_needed, captions)))
     for key, value in (("dated", article.dated), ("partial", article.partial)):
         if value:
             parts.append(f"{key}: {quote_if_needed(value)}\n")
@@ -338,6 +349,14 @@ def parse_post(
     if header.found:
         read = _read_ours_date if ours else _read_date
         read(article, values, dialect, gmt_is_local, notes)
+        article.editor = values.some("editor")
+        article.subtitle = values.some("subtitle")
+        article.lead = article.lead or values.some("lead")
+        article.keywords = values.texts("keywords")
+        article.stocks = values.texts("stocks")
+        images = values.texts("images")
+        captions = zip(images, values.all("captions"), strict=False)
+        article.captions = {url: caption for url, caption in captions if caption}
         for key, value in values.items():
             if key not in _KNOWN:
                 article.extra[key] = value
@@ -363,6 +382,11 @@ class _Values:
         value = self._raw.get(key, [])
         values = [value] if isinstance(value, str) else value
         return [self._read(item) for item in values if item]
+
+    def all(self, key: str) -> list[str]:
+        """The items of a list, empty ones too."""
+        value = self._raw.get(key, [])
+        return [self._read(item) for item in ([value] if isinstance(value, str) else value)]
 
     def items(self) -> list[tuple[str, Value]]:
         return [

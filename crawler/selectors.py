@@ -154,6 +154,9 @@ class Tree(Protocol):
     def shows(self, node: Node) -> bool:
         """Tells whether the element has visible text or an image."""
 
+    def key(self, node: Node) -> object:
+        """Gives what is equal for the same element only."""
+
 
 def parse_tree(text: str, selectors: Iterable[Selector] = ()) -> Tree:
     """Gives the document as the tree on which all of the selectors run.
@@ -277,6 +280,9 @@ class LexborTree:
     def shows(self, node: Node) -> bool:
         return any(text.strip(INDENT) for text in visible_texts(node, image="□"))
 
+    def key(self, node: Node) -> object:
+        return node.mem_id
+
 
 def visible_texts(top: LexborNode, image: str = "") -> Iterator[str]:
     """The visible texts below ``top``, with a blank where a block or line begins or ends, and
@@ -387,6 +393,9 @@ class _LxmlTree:
 
     def shows(self, node: Node) -> bool:
         return node.find(".//img") is not None or bool("".join(_lxml_texts(node)).strip(INDENT))
+
+    def key(self, node: Node) -> object:
+        return node
 
 
 def _lxml_html(node: Node, *, with_tail: bool = True) -> str:

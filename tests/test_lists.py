@@ -319,7 +319,7 @@ def test_every_field_of_json():
         content="text",
         author="who",
         origin="from",
-        category="tags[].name",
+        tags="tags[].name",
         image="pics[].src",
         **FIELDS,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from time import process_time
@@ -421,6 +422,12 @@ articles = st.builds(
     canonical_url=urls,
     byline=st.none() | names,
     origin=st.none() | names,
+    editor=st.none() | names,
+    subtitle=st.none() | names,
+    lead=st.none() | names,
+    keywords=st.lists(names, max_size=3),
+    stocks=st.lists(names, max_size=2),
+    captions=st.dictionaries(urls.filter(bool), names, max_size=3),
     updated=st.none() | instants,
     dated=st.none() | st.just("fetched"),
     partial=st.none() | names,
@@ -430,6 +437,9 @@ articles = st.builds(
         st.sampled_from(["mood", "x_y"]), names | st.lists(names, min_size=1, max_size=3)
     ),
 ).filter(lambda article: not (article.image and is_placeholder(article.image)))
+articles = articles.map(
+    lambda article: replace(article, images=list({*article.images, *article.captions}))
+)
 
 
 @settings(deadline=None, max_examples=300)
@@ -452,6 +462,8 @@ def test_yaml_parsers_read_the_same_texts_and_no_other_key(article, dialect):
         assert values.get("byline") == article.byline
         assert values.get("headimg") == article.image
         assert values.get("images", []) == article.images
+        assert values.get("keywords", []) == article.keywords
+        assert values.get("lead") == article.lead
         for key, kept in article.extra.items():
             assert values[key] == kept
         if dialect == "hexo":

@@ -370,9 +370,7 @@ def find_links(tree: Tree, selector: Selector, under: Node | None = None) -> lis
 
 
 def _read_json(text: str, url: str, rule: FeedRule, max_depth: int) -> _Found:
-    paths = {
-        name: compile_path(path, url=url) for name in _FIELDS if (path := getattr(rule, name))
-    }
+    paths = {name: compile_path(path, url=url) for name in _FIELDS if (path := getattr(rule, name))}
     rows_path = compile_path(rule.rows or "@", url=url)
     skip = compile_path(rule.skip, url=url) if rule.skip else None
     document = read_document(text, url=url, max_depth=max_depth)

@@ -15,11 +15,11 @@ from crawler.article import Article
 from crawler.encoding import decode_text, find_charset
 from crawler.errors import NotAPageError, PageError
 from crawler.pages.generic import extract_generic
-from crawler.pages.rules import extract_by_rules
+from crawler.pages.rules import Page, extract_by_rules
 from crawler.selectors import find_excess
 from crawler.sources.rules import PageRule
 
-__all__ = ["check_is_text", "extract_article", "extract_from_text"]
+__all__ = ["Page", "check_is_text", "extract_article", "read_page"]
 
 # What files that sites link to begin with; a label says often enough text/html.
 _MAGIC = (
@@ -40,8 +40,8 @@ def extract_article(
     timezone: str = "Asia/Shanghai",
     now: datetime | None = None,
 ) -> Article:
-    """Gives the article of a page: title, body, dates, byline, origin, channel and image, each
-    empty where the page does not say; ``canonical_url`` is ``url``.
+    """Gives the article of a page: title, body, dates and whatever else its rule names, each empty
+    where the page does not say; ``canonical_url`` is ``url``.
 
     ``content_type`` is the value of the HTTP header. ``timezone`` (an IANA name) is for dates that
     name no zone; ``now`` (aware) is what dates without a year are counted back from, without it
@@ -53,7 +53,7 @@ def extract_article(
     """
     check_is_text(data, url=url, content_type=content_type)
     text = decode_text(data, content_type=content_type, kind="html").text
-    return extract_from_text(text, url=url, rule=rule, timezone=timezone, now=now)
+    return read_page(text, url=url, rule=rule, timezone=timezone, now=now).article
 
 
 def check_is_text(data: bytes, *, url: str = "", content_type: str | None = None) -> None:
@@ -69,19 +69,22 @@ def check_is_text(data: bytes, *, url: str = "", content_type: str | None = None
         raise NotAPageError("not a page: binary", url=url)
 
 
-def extract_from_text(
+def read_page(
     text: str,
     *,
     url: str,
     rule: PageRule | Sequence[PageRule] | None = None,
     timezone: str = "Asia/Shanghai",
     now: datetime | None = None,
-) -> Article:
-    """``extract_article`` for a page that is decoded already."""
+) -> Page:
+    """Gives article, rule and further pages of a page that is decoded already.
+
+    Arguments and errors are those of ``extract_article``.
+    """
     excess = find_excess(text)
     if excess:
         raise PageError(excess, url=url)
     rules = (rule,) if isinstance(rule, PageRule) else tuple(rule or ())
     if rules:
         return extract_by_rules(text, url=url, rules=rules, timezone=timezone, now=now)
-    return extract_generic(text, url=url, timezone=timezone, now=now)
+    return Page(extract_generic(text, url=url, timezone=timezone, now=now))

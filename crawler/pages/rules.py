@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from crawler.article import Article
-from crawler.bylines import clean_byline, clean_origin
-from crawler.errors import PageError
+from crawler.bylines import clean_byline, clean_editor, clean_origin
+from crawler.errors import FeedError, PageError
+from crawler.feeds.fields import read_title, read_url
+from crawler.feeds.lists import find_links, split_words
+from crawler.feeds.paths import compile_path, join_markup, list_texts, read_document, search
+from crawler.pages.generic import extract_generic
 from crawler.pages.values import find_date
 from crawler.selectors import (
+    Node,
     Selector,
     SelectorError,
     Tree,
@@ -20,134 +27,323 @@ from crawler.selectors import (
     parse_tree,
     read_image,
 )
-from crawler.sources.rules import PageRule
+from crawler.sources.rules import AUTO, PageRule
 
 _MOST_DATES = 20  # values among which the date is looked for
+_MOST_LEVELS = 200  # of JSON
+# A page count above this is a number that means something else.
+MOST_PAGES = 100
+
+_TEXTS = ("title", "subtitle", "byline", "origin", "editor", "section", "channel", "lead")
+_DATES = ("published", "updated")
+_WORDS = ("tags", "stocks")
+_OTHERS = ("image", "caption", "next")
+_BASE = compile_selector("base::attr(href)")
+_IMAGE = compile_selector("img")
+
+
+@dataclass(slots=True)
+class Page:
+    """What a page gave: its article, the rule that read it (None without rules), and the addresses
+    of the article's other pages that it names, in order, as far as they are other than its own."""
+
+    article: Article
+    rule: PageRule | None = None
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """A page rule, compiled. ``all`` are its selectors; ``xpath`` says on which kind of tree."""
+    """A page rule, compiled. ``all`` are its selectors; ``xpath`` says on which kind of tree;
+    ``body`` is None where structured data and the densest text are to tell."""
 
-    body: Selector
-    title: Selector | None
-    published: Selector | None
-    updated: Selector | None
-    byline: Selector | None
-    origin: Selector | None
-    channel: Selector | None
-    image: Selector | None
+    rule: PageRule
+    body: Selector | None
+    fields: dict[str, Selector]
     drop: tuple[Selector, ...]
     all: tuple[Selector, ...]
     xpath: bool
-    is_dated: bool
-    since: date
-    until: date
+    count: re.Pattern[str] | None
 
     def covers(self, at: datetime | None, timezone: str) -> bool:
         """Tells whether an article of that time can have this layout; None is unknown."""
-        if at is None or not self.is_dated:
+        if at is None or not _is_dated(self.rule):
             return True
-        return self.since <= at.astimezone(ZoneInfo(timezone)).date() <= self.until
+        day = at.astimezone(ZoneInfo(timezone)).date()
+        return (self.rule.since or date.min) <= day <= (self.rule.until or date.max)
+
+
+def _is_dated(rule: PageRule) -> bool:
+    return bool(rule.since or rule.until)
 
 
 @lru_cache(maxsize=1024)
 def _compile(rule: PageRule) -> _Layout:
     """Raises SelectorError."""
-    body = compile_selector(rule.body)
+    body = None if rule.body == AUTO else compile_selector(rule.body)
     drop = tuple(map(compile_selector, rule.drop))
-    texts = {
-        "title": rule.title,
-        "published": rule.published,
-        "updated": rule.updated,
-        "byline": rule.byline,
-        "origin": rule.origin,
-        "channel": rule.channel,
-        "image": rule.image,
+    fields = {
+        name: compile_selector(text)
+        for name in (*_TEXTS, *_DATES, *_WORDS, *_OTHERS)
+        if (text := getattr(rule, name))
     }
-    fields = {name: compile_selector(text) if text else None for name, text in texts.items()}
-    every = (body, *drop, *filter(None, fields.values()))
+    every = (*((body,) if body else ()), *drop, *fields.values())
     return _Layout(
+        rule=rule,
         body=body,
+        fields=fields,
         drop=drop,
         all=every,
         xpath=any(selector.xpath for selector in every),
-        is_dated=bool(rule.since or rule.until),
-        since=rule.since or date.min,
-        until=rule.until or date.max,
-        **fields,
+        count=re.compile(rule.page_count) if rule.page_count else None,
     )
 
 
 def extract_by_rules(
     text: str, *, url: str, rules: Sequence[PageRule], timezone: str, now: datetime | None
-) -> Article:
+) -> Page:
     """Gives the article as the first fitting rule reads it. Raises PageError.
 
     A rule fits when its body shows text or an image. A rule for other days than the page's own
     date (as that rule reads it) comes last.
     """
-    trees: dict[bool, Tree] = {}
+    reader = _Reader(text, url, timezone, now)
     try:
-        layouts = [_compile(rule) for rule in rules]
-        dated = [layout for layout in layouts if layout.is_dated]
-        for layout, any_day in [(layout, False) for layout in layouts] + [
-            (layout, True) for layout in dated
-        ]:
-            if layout.xpath not in trees:
-                trees[layout.xpath] = parse_tree(text, layout.all)
-            tree = trees[layout.xpath]
-            bodies = tree.outermost(tree.select(layout.body))
-            if not bodies:
-                continue
-            published = _read_date(tree, layout.published, timezone, now)
-            if not any_day and not layout.covers(published, timezone):
-                continue
-            article = Article(
-                title=_read(tree, layout.title),
-                published=published,
-                updated=_read_date(tree, layout.updated, timezone, now),
-                byline=clean_byline(_read(tree, layout.byline)),
-                origin=clean_origin(_read(tree, layout.origin)),
-                channel=_read(tree, layout.channel),
-                image=_read_image(tree, layout.image),
-                canonical_url=url or None,
-            )
-            for body in bodies:
-                tree.drop(layout.drop, body)
-            if any(map(tree.shows, bodies)):
-                article.body = "\n".join(map(tree.html, bodies))
-                return article
-            del trees[layout.xpath]  # what was dropped may be the next rule's body
+        for any_day in (False, True):
+            for rule in rules:
+                if any_day and not _is_dated(rule):
+                    continue
+                page = reader.read(rule, any_day=any_day)
+                if page is not None:
+                    return page
     except SelectorError as error:
         raise PageError(f"page rule: {error}", url=url) from error
     tried = ", ".join(repr(rule.body) for rule in rules)
     raise PageError(f"no page rule fits: nothing to see in body {tried}", url=url)
 
 
-def _read(tree: Tree, selector: Selector | None) -> str:
-    return tree.find(selector) if selector else ""
+class _Reader:
+    """One page, read by one rule after the other; trees and documents are parsed once."""
+
+    def __init__(self, text: str, url: str, timezone: str, now: datetime | None) -> None:
+        self._text = text
+        self._url = url
+        self._timezone = timezone
+        self._now = now
+        self._trees: dict[bool, Tree] = {}
+        self._document: Any = None
+        self._document_failed = False
+
+    def read(self, rule: PageRule, *, any_day: bool) -> Page | None:
+        """Gives None where the rule does not fit."""
+        if rule.format == "json":
+            return self._read_json(rule, any_day=any_day)
+        layout = _compile(rule)
+        if layout.xpath not in self._trees:
+            self._trees[layout.xpath] = parse_tree(self._text, layout.all)
+        tree = self._trees[layout.xpath]
+        if layout.body is None:
+            return self._read_auto(layout, tree, any_day=any_day)
+        bodies = tree.outermost(tree.select(layout.body))
+        if not bodies:
+            return None
+        published = self._find_date(layout.fields.get("published"), tree)
+        if not any_day and not layout.covers(published, self._timezone):
+            return None
+        article = self._read_fields(layout, tree)
+        article.published = published
+        others = self._find_others(layout, tree)
+        for body in bodies:
+            tree.drop(layout.drop, body)
+        if not any(map(tree.shows, bodies)):
+            del self._trees[layout.xpath]  # what was dropped may be the next rule's body
+            return None
+        if "caption" in layout.fields:
+            article.captions = _read_captions(tree, bodies, layout.fields["caption"])
+        article.body = "\n".join(map(tree.html, bodies))
+        return Page(article, layout.rule, others)
+
+    def _read_fields(self, layout: _Layout, tree: Tree) -> Article:
+        fields = layout.fields
+        article = Article(canonical_url=self._url or None)
+        for name in fields:
+            if name in _WORDS:
+                words = split_words(tree.find_all(fields[name]))
+                setattr(article, "keywords" if name == "tags" else name, words)
+            elif name in _TEXTS:
+                _put_text(article, name, tree.find(fields[name]))
+        if "updated" in fields:
+            article.updated = self._find_date(fields["updated"], tree)
+        if "image" in fields:
+            article.image = _read_image(tree, fields["image"])
+        return article
+
+    def _find_date(self, selector: Selector | None, tree: Tree) -> datetime | None:
+        """The date of the first value, else the first among all, for a selector may hit source and
+        author too."""
+        if selector is None:
+            return None
+        at = find_date(tree.find(selector), timezone=self._timezone, now=self._now)
+        if at is not None:
+            return at
+        return self._first_date(tree.find_all(selector)[:_MOST_DATES])
+
+    def _first_date(self, texts: list[str]) -> datetime | None:
+        dates = (find_date(text, timezone=self._timezone, now=self._now) for text in texts)
+        return next(filter(None, dates), None)
+
+    def _find_others(self, layout: _Layout, tree: Tree) -> tuple[str, ...]:
+        if layout.count is not None:
+            return list_pages(layout.rule, layout.count, self._text, self._url)
+        selector = layout.fields.get("next")
+        if selector is None:
+            return ()
+        base = read_url(tree.find(_BASE), self._url) or self._url
+        return _other_than(self._url, (read_url(link, base) for link in find_links(tree, selector)))
+
+    def _read_auto(self, layout: _Layout, tree: Tree, *, any_day: bool) -> Page | None:
+        text = self._text
+        try:
+            found = extract_generic(text, url=self._url, timezone=self._timezone, now=self._now)
+        except PageError:
+            return None
+        own = self._read_fields(layout, tree)
+        own.published = self._find_date(layout.fields.get("published"), tree)
+        for name in (*_TEXTS, *_DATES, "keywords", "stocks", "image"):
+            if value := getattr(own, name, None):
+                setattr(found, name, value)
+        if not any_day and not layout.covers(found.published, self._timezone):
+            return None
+        others = self._find_others(layout, tree)
+        if layout.drop:
+            inner = parse_tree(found.body, layout.drop)
+            top = inner.select(_BODY)[0]
+            inner.drop(layout.drop, top)
+            if not inner.shows(top):
+                return None
+            found.body = inner.html(top, inner=True)
+        return Page(found, layout.rule, others)
+
+    # ------------------------------------------------------------ pages that are JSON
+
+    def _read_json(self, rule: PageRule, *, any_day: bool) -> Page | None:
+        if self._document is None and not self._document_failed:
+            try:
+                self._document = read_document(self._text, url=self._url, max_depth=_MOST_LEVELS)
+            except FeedError:
+                self._document_failed = True
+        if self._document_failed:
+            return None
+
+        def values(path: str | None) -> list[str]:
+            return list_texts(search(compile_path(path), self._document)) if path else []
+
+        body = join_markup(values(rule.body))
+        if not body:
+            return None
+        article = Article(canonical_url=self._url or None, body=_drop(body, rule))
+        for name in _DATES:
+            setattr(article, name, self._first_date(values(getattr(rule, name))[:_MOST_DATES]))
+        if not any_day and not _covers_json(rule, article, self._timezone):
+            return None
+        for name in _TEXTS:
+            texts = [text for text in values(getattr(rule, name)) if text.strip()]
+            text = "、".join(texts) if name == "byline" else next(iter(texts), "")
+            _put_text(article, name, read_title(text, markup=None))
+        article.keywords = split_words(values(rule.tags))
+        article.stocks = split_words(values(rule.stocks))
+        article.image = next(iter(values(rule.image)), None)
+        links = (read_url(link, self._url) for link in values(rule.next))
+        return Page(article, rule, _other_than(self._url, links))
 
 
-def _read_date(
-    tree: Tree, selector: Selector | None, timezone: str, now: datetime | None
-) -> datetime | None:
-    """The date of the first value, else the first among all, for a selector may hit source and
-    author too."""
-    if selector is None:
-        return None
-    at = find_date(tree.find(selector), timezone=timezone, now=now)
-    if at is not None:
-        return at
-    values = tree.find_all(selector)[:_MOST_DATES]
-    dates = (find_date(text, timezone=timezone, now=now) for text in values)
-    return next(filter(None, dates), None)
+_BODY = compile_selector("body")
 
 
-def _read_image(tree: Tree, selector: Selector | None) -> str | None:
+def _covers_json(rule: PageRule, article: Article, timezone: str) -> bool:
+    return _compile(PageRule(body=AUTO, since=rule.since, until=rule.until)).covers(
+        article.published, timezone
+    )
+
+
+def _drop(body: str, rule: PageRule) -> str:
+    if not rule.drop:
+        return body
+    selectors = list(map(compile_selector, rule.drop))
+    tree = parse_tree(body, selectors)
+    top = tree.select(_BODY)[0]
+    tree.drop(selectors, top)
+    return tree.html(top, inner=True)
+
+
+_CLEANERS: dict[str, Callable[[str], str | None]] = {
+    "byline": clean_byline,
+    "origin": clean_origin,
+    "editor": clean_editor,
+}
+
+
+def _put_text(article: Article, name: str, text: str) -> None:
+    cleaner = _CLEANERS.get(name)
+    if cleaner:
+        setattr(article, name, cleaner(text))
+    else:
+        setattr(article, name, text or (None if name in ("subtitle", "lead") else ""))
+
+
+def _read_image(tree: Tree, selector: Selector) -> str | None:
     """The address as written; of an element, the attribute that has it."""
-    if selector is None:
-        return None
     nodes = tree.select(selector) if selector.attribute is None else []
     found = next((url for node in nodes if (url := read_image(tree, node))), "")
     return found or tree.find(selector) or None
+
+
+def _read_captions(tree: Tree, bodies: list[Node], selector: Selector) -> dict[str, str]:
+    """The captions by the address of the image before each, or of the first one behind."""
+    captions: dict[str, str] = {}
+    for body in bodies:
+        last = waiting = ""
+        both = tree.select(compile_selector(f"img, {selector.query}"), body)
+        marked = {tree.key(node) for node in tree.select(selector, body)}
+        for node in both:
+            if tree.key(node) not in marked:
+                last = read_image(tree, node)
+                if waiting and last:
+                    captions.setdefault(last, waiting)
+                    waiting, last = "", ""
+            elif text := tree.read(node, ""):
+                if last:
+                    captions.setdefault(last, text)
+                    last = ""
+                else:
+                    waiting = text
+    return captions
+
+
+def list_pages(rule: PageRule, count: re.Pattern[str], text: str, url: str) -> tuple[str, ...]:
+    """Gives the addresses of the second page and those after it, as many as the script says."""
+    match = count.search(text)
+    digits = next((group for group in match.groups() if group), "") if match else ""
+    if not digits.isdecimal() or not 1 < int(digits) <= MOST_PAGES:
+        return ()
+    path, mark, query = url.partition("?")
+    base, dot, ext = path.rpartition(".")
+    if not dot or "/" in ext:
+        base, ext = path, ""
+    pages = (
+        rule.page_url.replace("{base}", base)
+        .replace("{ext}", f".{ext}" if ext else "")
+        .replace("{page}", str(number + 1))
+        .replace("{n}", str(number))
+        + mark
+        + query
+        for number in range(1, int(digits))
+    )
+    return _other_than(url, (read_url(page, url) for page in pages))
+
+
+def _other_than(url: str, links: Any) -> tuple[str, ...]:
+    own = url.partition("#")[0]
+    found = dict.fromkeys(link.partition("#")[0] for link in links if link)
+    found.pop(own, None)
+    return tuple(found)

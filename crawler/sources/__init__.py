@@ -119,7 +119,9 @@ def _read_feed(table: object, path: str, where: str, rsshub: str) -> FeedRule:
         )
     is_json = values.get("format") == "json"
     cursor = values.get("cursor", {})
-    selectors = {key: values[key] for key in ("rows", "skip", "next", *_FIELD_KEYS) if key in values}
+    selectors = {
+        key: values[key] for key in ("rows", "skip", "next", *_FIELD_KEYS) if key in values
+    }
     selectors |= {f"cursor {name}": selector for name, selector in cursor.items()}
     _compile(selectors, is_json=is_json, path=path, where=where)
     _check_names(
@@ -132,9 +134,7 @@ def _read_feed(table: object, path: str, where: str, rsshub: str) -> FeedRule:
     if "pages" in values and "rows" in values and not ("next" in values or "next_url" in values):
         raise SourceError("belongs to next or next_url", path=path, key=f"{where}: pages")
     if "days" in values and "{date:" not in values["url"]:
-        raise SourceError(
-            "belongs to an address with {date:…}", path=path, key=f"{where}: days"
-        )
+        raise SourceError("belongs to an address with {date:…}", path=path, key=f"{where}: days")
     return FeedRule(**values)
 
 
@@ -149,13 +149,17 @@ def _read_page(table: object, path: str, where: str) -> PageRule:
         del selectors["body"]
     is_json = values.get("format") == "json"
     _compile(selectors, is_json=is_json, path=path, where=where)
+    if "caption" in values and compile_selector(values["caption"]).xpath:
+        raise SourceError("expected CSS", path=path, key=f"{where}: caption")
     for selector in values.get("drop", ()):
         _compile({"drop": selector}, is_json=False, path=path, where=where)
     _check_names(
         values.get("page_url", ""), {"base", "ext", "page", "n"}, path, f"{where}: page_url"
     )
     if "page_count" in values and "next" in values:
-        raise SourceError("expected next or page_count, found both", path=path, key=f"{where}: next")
+        raise SourceError(
+            "expected next or page_count, found both", path=path, key=f"{where}: next"
+        )
     if "page_url" in values and "page_count" not in values:
         raise SourceError("belongs to page_count", path=path, key=f"{where}: page_url")
     if "page_count" in values and re.compile(values["page_count"]).groups < 1:
