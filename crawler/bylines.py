@@ -126,6 +126,7 @@ _SHORT = re.compile(r"[【（(\[]?文\s?[/／|｜丨:：]|[（(]文/图")
 # What is cut from both ends of a value.
 _EDGES = " :：、，,;；.。|｜丨/-—·"
 _OPEN, _CLOSED = frozenset("（(【[《〈「“"), frozenset("）)】]》〉」”")
+_BRACKETED = "（(【[〔〕]】)）"
 # The first character tells most lines apart from credits.
 _CREDIT_STARTS = frozenset("（(【[〔文本稿新内消来责执值栏编校审原")
 _TITLE_LINE = re.compile(r"[（(【\[]?\s*原(?:标题\s*[:：]|题\s*(?:[:：]|为\s*[《“])).+")
@@ -236,13 +237,13 @@ def clean_byline(text: str) -> str | None:
 def clean_editor(text: str) -> str | None:
     """Returns the persons in the value of an editor field, else the value without its label.
 
-    >>> clean_editor("责任编辑：万健祎"), clean_editor("（责编 某某社）")
-    ('万健祎', '某某社')
+    >>> clean_editor("责任编辑：万健祎"), clean_editor("（责任编辑：DF398）")
+    ('万健祎', 'DF398')
     """
     text = " ".join(text[: 4 * MAX_SIGNATURE].split())
     found = _read_signature(text)
     names = _joined(found.get("editor", ()))
-    return names or _EDITOR_LABEL.sub("", text.strip(_EDGES), count=1).strip(_EDGES) or None
+    return names or _EDITOR_LABEL.sub("", text, count=1).strip(_EDGES + _BRACKETED) or None
 
 
 def _signatures_in(line: str) -> Sequence[str]:

@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.bylines import Credits, clean_byline, clean_origin, is_credit_line, read_credits
+from crawler.bylines import (
+    Credits,
+    clean_byline,
+    clean_editor,
+    clean_origin,
+    is_credit_line,
+    read_credits,
+)
 
 PARAGRAPH = (
     "本次调查显示，受访企业普遍认为融资环境有所改善，投资者和消费者的信心也在恢复，编制预算时更为积极。"
@@ -241,6 +248,19 @@ BYLINES = {
 @pytest.mark.parametrize(("text", "expected"), BYLINES.values(), ids=BYLINES)
 def test_author_field_is_cleaned(text: str, expected: str | None) -> None:
     assert clean_byline(text) == expected
+
+
+EDITORS = {
+    "label and name": ("责任编辑：万健祎", "万健祎"),
+    "code in brackets": ("（责任编辑：DF398）", "DF398"),
+    "blank for a colon": ("（责编 某某社）", "某某社"),
+    "label alone": ("责任编辑：", None),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), EDITORS.values(), ids=EDITORS)
+def test_editor_field_is_cleaned(text: str, expected: str | None) -> None:
+    assert clean_editor(text) == expected
 
 
 pieces = st.sampled_from(
