@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from crawler.article import Entry, Feed
 from crawler.errors import FeedError, LimitError
-from crawler.feeds.lists import read_rows
+from crawler.feeds.lists import read_rows, split_codes
 from crawler.sources.rules import FeedRule
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -337,6 +337,21 @@ def test_every_field_of_json():
         images=["https://www.example.com/1.jpg"],
         origin="江渚晚报",
     )
+
+
+CODES = {
+    "one by one": (["600519", "000001"], ["600519", "000001"]),
+    "in one text": (["600519,000001、300750"], ["600519", "000001", "300750"]),
+    "market and code": (
+        ["1,609255", "0.301955", "90,BK0485"],
+        ["1.609255", "0.301955", "90.BK0485"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("values", "codes"), CODES.values(), ids=CODES.keys())
+def test_stock_codes(values, codes):
+    assert split_codes(values) == codes
 
 
 AT = datetime(2026, 6, 4, 6, 10, 56, tzinfo=UTC)

@@ -191,7 +191,7 @@ def _make_entry(row: _Row, base: str, timezone: str, now: datetime | None) -> En
         base_url=base,
         authors=list(dict.fromkeys(filter(None, map(read_author, row.authors)))),
         categories=split_words(row.tags),
-        stocks=split_words(row.stocks),
+        stocks=split_codes(row.stocks),
         detail=read_url(row.detail, base),
         images=list(dict.fromkeys(filter(None, (read_url(text, base) for text in row.images)))),
         origin=clean_origin(row.origin) if row.origin else None,
@@ -218,6 +218,22 @@ def split_words(values: Iterable[str]) -> list[str]:
     """Gives the words (tags, codes) in the values, tidy, without repeats."""
     words = (squeeze(word).strip() for value in values for word in _BETWEEN_WORDS.split(value))
     return list(dict.fromkeys(filter(None, words)))
+
+
+# 东方财富 writes a stock as market and code: 1.600519 in its lists, 1,600519 in its pages.
+_MARKET_CODE = re.compile(r"(\d{1,3}),(\w{5,12})")
+
+
+def split_codes(values: Iterable[str]) -> list[str]:
+    """Gives the stocks' codes in the values, as ``split_words`` does.
+
+    >>> split_codes(["1,600519", "000001,300750"])
+    ['1.600519', '000001', '300750']
+    """
+    return split_words(
+        f"{match[1]}.{match[2]}" if (match := _MARKET_CODE.fullmatch(value.strip())) else value
+        for value in values
+    )
 
 
 def _note_drift(feed: Feed, found: _Found, rule: FeedRule) -> None:

@@ -14,7 +14,7 @@ from crawler.article import Article
 from crawler.bylines import clean_byline, clean_editor, clean_origin
 from crawler.errors import FeedError, PageError
 from crawler.feeds.fields import read_title, read_url
-from crawler.feeds.lists import find_links, split_words
+from crawler.feeds.lists import find_links, split_codes, split_words
 from crawler.feeds.paths import compile_path, join_markup, list_texts, read_document, search
 from crawler.pages.generic import extract_generic
 from crawler.pages.values import find_date
@@ -168,7 +168,8 @@ class _Reader:
         article = Article(canonical_url=self._url or None)
         for name in fields:
             if name in _WORDS:
-                words = split_words(tree.find_all(fields[name]))
+                split = split_codes if name == "stocks" else split_words
+                words = split(tree.find_all(fields[name]))
                 setattr(article, "keywords" if name == "tags" else name, words)
             elif name in _TEXTS:
                 _put_text(article, name, tree.find(fields[name]))
@@ -251,7 +252,7 @@ class _Reader:
             text = "、".join(texts) if name == "byline" else next(iter(texts), "")
             _put_text(article, name, read_title(text, markup=None))
         article.keywords = split_words(values(rule.tags))
-        article.stocks = split_words(values(rule.stocks))
+        article.stocks = split_codes(values(rule.stocks))
         article.image = next(iter(values(rule.image)), None)
         links = (read_url(link, self._url) for link in values(rule.next))
         return Page(article, rule, _other_than(self._url, links))
