@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from crawler.errors import SourceError
-from crawler.sources import load_sources, read_source
+from crawler.sources import labels, load_sources, read_source
 
 PLAIN = 'label = "甲"\n[[feed]]\nurl = "https://a.example/rss"\n'
 
@@ -102,3 +102,10 @@ def test_shipped_sources_validate_and_the_users_stand_beside_them(tmp_path):
 def test_missing_folder_is_named(tmp_path):
     with pytest.raises(SourceError, match="nowhere: is not a folder of source files"):
         load_sources(tmp_path / "nowhere")
+
+
+def test_a_label_means_the_verified_source_whatever_the_order():
+    old = read_source(f"verified = false\n{PLAIN}", name="a")
+    new = read_source(PLAIN, name="b")
+    assert labels([old, new]) == labels([new, old]) == {"甲": "b"}
+    assert labels([old]) == {"甲": "a"}

@@ -388,8 +388,9 @@ _PAGE_KEYS: dict[str, Check] = {
 
 
 def labels(sources: Iterable[Source]) -> dict[str, str]:
-    """Gives the source that a publisher's label stands for: the first one declared."""
+    """Gives the source that a publisher's label stands for: the first one declared, but one that
+    is not verified only where there is no other."""
     found: dict[str, str] = {}
-    for source in sources:
+    for source in sorted(sources, key=lambda source: not source.verified):
         found.setdefault(source.label, source.name)
     return found
