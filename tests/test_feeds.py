@@ -34,7 +34,12 @@ def describe(value: Any) -> Any:
         return {
             name: describe(part)
             for name, part in found.items()
-            if not (part is None or part is False or part in ("", [], {}) or (name, part) == ("skipped", 0))
+            if not (
+                part is None
+                or part is False
+                or part in ("", [], {})
+                or (name, part) == ("skipped", 0)
+            )
         }
     if isinstance(value, list):
         return [describe(part) for part in value]
