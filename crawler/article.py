@@ -41,7 +41,8 @@ class Entry:
     none), their relative addresses to be resolved against ``base_url``. ``id`` is the feed's own
     identifier, verbatim. ``date_text`` is what stood where a date was expected when it could not
     be read. ``detail`` is where the text is fetched from when that is not ``link``; ``stocks`` are
-    codes of securities as written.
+    codes of securities as written. ``is_approximate`` says that its dates were counted back from
+    the moment of asking ("3 小时前").
     """
 
     id: str | None = None
@@ -61,6 +62,7 @@ class Entry:
     date_text: str | None = None
     detail: str | None = None
     stocks: list[str] = field(default_factory=list)
+    is_approximate: bool = False
 
 
 @dataclass(slots=True)
@@ -70,8 +72,8 @@ class Feed:
     ``format`` is one of ``rss`` ``rdf`` ``atom`` ``json`` ``sitemap`` ``sitemapindex`` ``html``.
     ``advertised`` are the feeds an HTML page points to (best first), or the sitemaps of an index.
     ``cut`` says that the document ended before its end; what was complete is in ``entries``.
-    ``next_url`` is the next page of a paged list, None on the last; ``cursor`` holds what a rule
-    picked for that page's address, ``skipped`` counts the rows that it leaves out.
+    ``next_urls`` are further pages of a paged list, in order; ``cursor`` holds what a rule picked
+    for the next page's address, ``skipped`` counts the rows that it leaves out.
     """
 
     format: str
@@ -84,7 +86,7 @@ class Feed:
     ttl_s: int | None = None
     cut: bool = False
     advertised: list[str] = field(default_factory=list)
-    next_url: str | None = None
+    next_urls: list[str] = field(default_factory=list)
     cursor: dict[str, str] = field(default_factory=dict)
     skipped: int = 0
 

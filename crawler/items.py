@@ -36,7 +36,7 @@ class NewsItem(Article):
     """An article in Scrapy's hands. Equal, exported and shown like the article it is.
 
     ``timezone`` is its source's; ``base_url`` is what relative addresses in the body are relative
-    to; ``entry`` is the digest of its feed entry.
+    to; ``entry`` is the digest of its feed entry; ``seen`` wants to know of the normalised article.
     """
 
     timezone: str = field(default="Asia/Shanghai", compare=False, repr=False)
@@ -44,3 +44,4 @@ class NewsItem(Article):
     base_url: str | None = field(default=None, compare=False, repr=False)
     entry: bytes | None = field(default=None, compare=False, repr=False)
     tickets: list[Ticket] = field(default_factory=list, compare=False, repr=False)
+    seen: Callable[[Article], None] | None = field(default=None, compare=False, repr=False)

@@ -33,6 +33,7 @@ class Options:
     placeholder_image: str | None
     sources_path: Path | None
     timezone: str
+    rsshub: str
     max_entries: int
     max_bytes: int
     max_depth: int
@@ -41,7 +42,7 @@ class Options:
     def load_sources(self) -> dict[str, Source]:
         """Gives every source by name. Raises UsageError when one does not validate."""
         try:
-            return load_sources(self.sources_path, timezone=self.timezone)
+            return load_sources(self.sources_path, timezone=self.timezone, rsshub=self.rsshub)
         except NewsError as error:
             raise UsageError(str(error), print_help=False) from error
 
@@ -104,6 +105,9 @@ def read_options(settings: BaseSettings) -> Options:
     placeholder = settings.get("NEWS_PLACEHOLDER_IMAGE") or None
     if placeholder and urlsplit(placeholder).scheme not in ("http", "https"):
         raise _wrong("NEWS_PLACEHOLDER_IMAGE", placeholder, "an http or https address")
+    rsshub = settings.get("NEWS_RSSHUB") or ""
+    if urlsplit(rsshub).scheme not in ("http", "https"):
+        raise _wrong("NEWS_RSSHUB", rsshub, "the http or https address of an RSSHub mirror")
     sources = settings.get("NEWS_SOURCES") or None
     try:
         extra_keys = settings.getbool("NEWS_EXTRA_KEYS")
@@ -117,6 +121,7 @@ def read_options(settings: BaseSettings) -> Options:
         placeholder_image=placeholder,
         sources_path=Path(sources) if sources else None,
         timezone=timezone,
+        rsshub=rsshub,
         max_entries=_positive(settings, "NEWS_MAX_ENTRIES"),
         max_bytes=_positive(settings, "NEWS_MAX_BYTES"),
         max_depth=_positive(settings, "NEWS_MAX_DEPTH"),

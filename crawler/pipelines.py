@@ -7,6 +7,7 @@ import contextlib
 import logging
 from collections.abc import Coroutine
 from dataclasses import fields
+from datetime import UTC, datetime
 from typing import Any, Self
 
 from itemadapter import ItemAdapter
@@ -61,7 +62,10 @@ class NormalizePipeline:
             if "title" not in values or not _FIELDS.issuperset(values.field_names()):
                 return item
             item = NewsItem(**values)
-        return normalize(item, body=self._body, table=self._table, base_url=item.base_url)
+        clean = normalize(item, body=self._body, table=self._table, base_url=item.base_url)
+        if item.seen:
+            item.seen(clean)
+        return clean
 
 
 class ArchivePipeline:
@@ -167,7 +171,19 @@ class ArchivePipeline:
             batch, self._waiting = self._waiting, []
             await self._write(batch)
         if self.archive is not None:
+            self._keep_states(self.archive)
             self.archive.close()
+
+    def _keep_states(self, archive: Archive) -> None:
+        """Lets the ledger remember how each source has been doing."""
+        visits = getattr(self._crawler.spider, "visits", ())
+        now = datetime.now(UTC)
+        states = {visit.source.name: visit.end(now) for visit in visits}
+        if states and not self._failed:
+            try:
+                archive.put_states(states)
+            except ArchiveError as error:
+                self._fail(error)
 
 
 async def _quietly(closing: Coroutine[Any, Any, None]) -> None:

@@ -22,12 +22,15 @@ class Trouble:
 class SourceReport:
     """What a run did for one source.
 
-    ``conditional`` counts feeds that had not changed; ``first_at`` and ``last_at`` are the oldest
+    ``conditional`` counts feeds that had not changed, ``skipped`` rows that a rule leaves out,
+    ``pages`` article pages that were read; ``first_at`` and ``last_at`` are the oldest
     and the newest date among the entries met.
     """
 
     feeds: int = 0
     entries: int = 0
+    skipped: int = 0
+    pages: int = 0
     new: int = 0
     updated: int = 0
     duplicates: int = 0
@@ -63,8 +66,18 @@ class SourceReport:
 
     @property
     def failed_wholly(self) -> bool:
-        """True when none of the source's feeds could be read (a list without rows counts so)."""
-        return self.feeds_failed > 0 and self.feeds == 0
+        """True when none of the source's feeds could be read (a list without rows counts so), or
+        when nothing came of all that they listed."""
+        if self.feeds_failed and not self.feeds:
+            return True
+        came = self.new + self.updated + self.duplicates + self.unchanged + self.healed
+        return self.entries > 0 and self.refused_count > 0 and came == 0
+
+    def say_trouble(self) -> str:
+        """Gives the first thing that went wrong, with its address; "" where nothing did."""
+        for trouble in (*self.refused, *self.warnings):
+            return f"{trouble.reason} ({trouble.url})" if trouble.url else trouble.reason
+        return ""
 
     def summary(self) -> str:
         parts = [f"{self.new} new"]

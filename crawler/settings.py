@@ -13,6 +13,7 @@ NEWS_EXTRA_KEYS = True
 NEWS_PLACEHOLDER_IMAGE = None
 NEWS_SOURCES = None
 NEWS_TIMEZONE = "Asia/Shanghai"
+NEWS_RSSHUB = "https://rsshub.app"
 
 # ---- bounds: what is over is refused by name -------------------------------------------------
 NEWS_MAX_ENTRIES = 200_000

@@ -12,7 +12,7 @@ import fcntl
 import logging
 import os
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +25,7 @@ from crawler.archive.ledger import Ledger, Validator
 from crawler.archive.rebuild import Reader, adopt_files, has_posts
 from crawler.errors import ArchiveError, DamagedLedgerError
 from crawler.posts import parse_post
+from crawler.schedule import SourceState, parse_state, render_state
 
 __all__ = [
     "Archive",
@@ -148,7 +149,16 @@ class Archive:
     def find_validator(self, source: str, url: str) -> Validator | None:
         return self._reader.find_validator(source, url)
 
+    def find_state(self, source: str) -> SourceState:
+        """Gives what the last runs told of a source."""
+        return parse_state(self._reader.find_note(f"source {source}"))
+
     # ------------------------------------------------------------ writing
+
+    def put_states(self, states: Mapping[str, SourceState]) -> None:
+        with self._ledger.transaction():
+            for source, state in states.items():
+                self._ledger.put_note(f"source {source}", render_state(state))
 
     def note_form(self, dialect: str, body: str) -> None:
         """Notes how posts are written from now on; warns when older ones are written otherwise."""

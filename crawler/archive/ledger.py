@@ -35,10 +35,10 @@ CREATE TABLE IF NOT EXISTS post (
   first_at INTEGER NOT NULL,   -- when the first version was written
   written_at INTEGER NOT NULL  -- when the live version was written
 );
-CREATE TABLE IF NOT EXISTS version (         -- every content hash a post has had
+CREATE TABLE IF NOT EXISTS version ( -- every content hash a post has had
   hash BLOB NOT NULL, post INTEGER NOT NULL, PRIMARY KEY (hash, post)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS carrier (         -- every identity a text was met under; the post's own is one
+CREATE TABLE IF NOT EXISTS carrier ( -- every identity a text was met under; the post's own is one
   identity BLOB PRIMARY KEY,
   post INTEGER NOT NULL,
   source TEXT NOT NULL,
@@ -46,7 +46,7 @@ CREATE TABLE IF NOT EXISTS carrier (         -- every identity a text was met un
   hash BLOB NOT NULL,          -- what it carried last
   entry BLOB                   -- digest of its feed entry: a changed one means a changed page
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS validator (       -- how to ask a feed whether it has changed
+CREATE TABLE IF NOT EXISTS validator ( -- how to ask a feed whether it has changed
   source TEXT NOT NULL, url TEXT NOT NULL,
   etag TEXT, last_modified TEXT, body BLOB NOT NULL, at INTEGER NOT NULL,
   PRIMARY KEY (source, url)

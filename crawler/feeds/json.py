@@ -133,7 +133,8 @@ def read_json_feed(
     feed.title = squeeze(_text(document.get("title")))
     feed.link = read_url(_text(document.get("home_page_url")), url)
     feed.language = _text(document.get("language")).strip() or None
-    feed.next_url = read_url(_text(document.get("next_url")), url)
+    following = read_url(_text(document.get("next_url")), url)
+    feed.next_urls = [following] if following else []
     unzoned = 0
     for item in items:
         entry = _read_item(item, url)

@@ -77,12 +77,12 @@ class _Row:
 @dataclass(slots=True)
 class _Found:
     """A document as its rule reads it: the address that links start from, the rows, how many were
-    skipped, the address of the next page and the cursors as they stand there ("" for none)."""
+    skipped, the addresses of further pages, and the cursors as they stand there ("" for none)."""
 
     base: str
     rows: list[_Row]
     skipped: int = 0
-    next: str = ""
+    next: list[str] = field(default_factory=list)
     cursor: dict[str, str] = field(default_factory=dict)
 
 
@@ -129,24 +129,25 @@ def read_rows(
     _note_drift(feed, found, rule)
     feed.skipped = found.skipped
     feed.cursor = found.cursor
-    if found.next:
-        feed.next_url = read_url(found.next, found.base)
+    further = (read_url(link, found.base) for link in found.next)
+    feed.next_urls = list(dict.fromkeys(filter(None, further)))
     return feed
 
 
-def find_next_page(feed: Feed, rule: FeedRule, *, url: str, page: int, offset: int) -> str | None:
-    """Gives the address of the page after this one, None on the last.
+def find_next_pages(feed: Feed, rule: FeedRule, *, url: str, page: int, offset: int) -> list[str]:
+    """Gives the addresses of the list's further pages that this one tells, in order.
 
     ``url`` is this page's, ``page`` its number (from 1), ``offset`` the rows up to its end. A
     cursor that is empty has come to the end.
     """
     if not rule.next_url:
-        return feed.next_url
+        return feed.next_urls
     if not all(feed.cursor.get(name) for name in rule.cursor):
-        return None
+        return []
     values = {"page": str(page + 1), "n": str(page), "offset": str(offset), **feed.cursor}
     address = _BRACED.sub(lambda match: quote(values[match[1]], safe=""), rule.next_url)
-    return read_url(urljoin(url, address), url)
+    found = read_url(urljoin(url, address), url)
+    return [found] if found else []
 
 
 _BRACED = re.compile(r"\{(\w+)\}")
@@ -173,12 +174,25 @@ def _add_entries(
         if entry.link:
             first = listed.setdefault((entry.link, entry.id), entry)
             if first is not entry:
-                first.title = first.title or entry.title  # a picture's link, then the headline's
+                _fill(first, entry)
                 continue
         if entry.date_text:
             reason = f"date cannot be read: {entry.date_text[:80]!r}"
             feed.problems.append(Problem(reason, len(feed.entries)))
         feed.entries.append(entry)
+
+
+def _fill(entry: Entry, later: Entry) -> None:
+    """Takes from a later row of the same article what the first one lacks: a picture's link comes
+    before the headline's, a block of top stories with cut titles before the list."""
+    if later.title and (not entry.title or entry.title.endswith(_CUT)):
+        entry.title = later.title
+    for name in ("detail", "summary", "content", "published", "updated", "origin"):
+        if getattr(entry, name) is None:
+            setattr(entry, name, getattr(later, name))
+    for name in ("authors", "categories", "stocks", "images"):
+        if not getattr(entry, name):
+            setattr(entry, name, getattr(later, name))
 
 
 def _make_entry(row: _Row, base: str, timezone: str, now: datetime | None) -> Entry:
@@ -198,9 +212,13 @@ def _make_entry(row: _Row, base: str, timezone: str, now: datetime | None) -> En
     )
     entry.published = _first_date(row.dates, timezone, now)
     entry.updated = _first_date(row.updates, timezone, now)
+    entry.is_approximate = any(_COUNTED_BACK.search(str(text)) for text in row.dates)
     if row.dates and entry.published is None:
         entry.date_text = str(row.dates[0])
     return entry
+
+
+_COUNTED_BACK = re.compile(r"前|刚刚|剛剛|\bago\b|just now", re.IGNORECASE)
 
 
 def _first_date(
@@ -303,11 +321,8 @@ class _HtmlReader:
             return bool(self.tree.find(skip, row) or self.tree.select(skip, row))
         return bool(self.tree.select(skip, row))
 
-    def find_next(self) -> str:
-        """The address that ``next`` stands for: an element's link, or a value."""
-        if self._next is None:
-            return ""
-        return next(iter(find_links(self.tree, self._next)), "")
+    def find_next(self) -> list[str]:
+        return find_links(self.tree, self._next) if self._next else []
 
     def read_cursor(self) -> dict[str, str]:
         return {name: self.tree.find(selector) for name, selector in self._cursor.items()}
@@ -399,7 +414,7 @@ def _read_json(text: str, url: str, rule: FeedRule, max_depth: int) -> _Found:
             _read_object({name: search(path, row) for name, path in paths.items()}) for row in rows
         ],
         skipped=len(listed) - len(rows),
-        next=_first(search(compile_path(rule.next, url=url), document)) if rule.next else "",
+        next=list_texts(search(compile_path(rule.next, url=url), document)) if rule.next else [],
         cursor={
             name: _first(search(compile_path(path, url=url), document))
             for name, path in rule.cursor.items()

@@ -161,7 +161,8 @@ class XmlReader:
         links = fields.get("link", [])
         feed.title = _read_title(fields, atom=self._atom)
         feed.link = _choose_link(links, base) or read_url(_get(holder, "href"), base)
-        feed.next_url = next((_read_href(link, base) for link in links if _is_next(link)), None)
+        following = next((_read_href(link, base) for link in links if _is_next(link)), None)
+        feed.next_urls = [following] if following else []
         feed.language = _read_language(fields) or self._language
         feed.ttl_s = _read_ttl(fields)
         if feed.language:

@@ -76,15 +76,19 @@ def read_page(
     rule: PageRule | Sequence[PageRule] | None = None,
     timezone: str = "Asia/Shanghai",
     now: datetime | None = None,
+    listed_at: datetime | None = None,
 ) -> Page:
     """Gives article, rule and further pages of a page that is decoded already.
 
-    Arguments and errors are those of ``extract_article``.
+    ``listed_at`` is the date that the feed tells, for the era of pages that name none. The other
+    arguments and the errors are those of ``extract_article``.
     """
     excess = find_excess(text)
     if excess:
         raise PageError(excess, url=url)
     rules = (rule,) if isinstance(rule, PageRule) else tuple(rule or ())
     if rules:
-        return extract_by_rules(text, url=url, rules=rules, timezone=timezone, now=now)
+        return extract_by_rules(
+            text, url=url, rules=rules, timezone=timezone, now=now, listed_at=listed_at
+        )
     return Page(extract_generic(text, url=url, timezone=timezone, now=now))

@@ -65,13 +65,6 @@ class _Layout:
     xpath: bool
     count: re.Pattern[str] | None
 
-    def covers(self, at: datetime | None, timezone: str) -> bool:
-        """Tells whether an article of that time can have this layout; None is unknown."""
-        if at is None or not _is_dated(self.rule):
-            return True
-        day = at.astimezone(ZoneInfo(timezone)).date()
-        return (self.rule.since or date.min) <= day <= (self.rule.until or date.max)
-
 
 def _is_dated(rule: PageRule) -> bool:
     return bool(rule.since or rule.until)
@@ -100,14 +93,20 @@ def _compile(rule: PageRule) -> _Layout:
 
 
 def extract_by_rules(
-    text: str, *, url: str, rules: Sequence[PageRule], timezone: str, now: datetime | None
+    text: str,
+    *,
+    url: str,
+    rules: Sequence[PageRule],
+    timezone: str,
+    now: datetime | None,
+    listed_at: datetime | None = None,
 ) -> Page:
     """Gives the article as the first fitting rule reads it. Raises PageError.
 
     A rule fits when its body shows text or an image. A rule for other days than the page's own
-    date (as that rule reads it) comes last.
+    date (as that rule reads it, else ``listed_at``) comes last.
     """
-    reader = _Reader(text, url, timezone, now)
+    reader = _Reader(text, url, timezone, now, listed_at)
     try:
         for any_day in (False, True):
             for rule in rules:
@@ -125,7 +124,15 @@ def extract_by_rules(
 class _Reader:
     """One page, read by one rule after the other; trees and documents are parsed once."""
 
-    def __init__(self, text: str, url: str, timezone: str, now: datetime | None) -> None:
+    def __init__(
+        self,
+        text: str,
+        url: str,
+        timezone: str,
+        now: datetime | None,
+        listed_at: datetime | None,
+    ) -> None:
+        self._listed_at = listed_at
         self._text = text
         self._url = url
         self._timezone = timezone
@@ -148,7 +155,9 @@ class _Reader:
         if not bodies:
             return None
         published = self._find_date(layout.fields.get("published"), tree)
-        if not any_day and not layout.covers(published, self._timezone):
+        if not any_day and not _is_of_era(
+            layout.rule, published or self._listed_at, self._timezone
+        ):
             return None
         article = self._read_fields(layout, tree)
         article.published = published
@@ -213,7 +222,9 @@ class _Reader:
         for name in (*_TEXTS, *_DATES, "keywords", "stocks", "image"):
             if value := getattr(own, name, None):
                 setattr(found, name, value)
-        if not any_day and not layout.covers(found.published, self._timezone):
+        if not any_day and not _is_of_era(
+            layout.rule, found.published or self._listed_at, self._timezone
+        ):
             return None
         others = self._find_others(layout, tree)
         if layout.drop:
@@ -245,7 +256,9 @@ class _Reader:
         article = Article(canonical_url=self._url or None, body=_drop(body, rule))
         for name in _DATES:
             setattr(article, name, self._first_date(values(getattr(rule, name))[:_MOST_DATES]))
-        if not any_day and not _covers_json(rule, article, self._timezone):
+        if not any_day and not _is_of_era(
+            rule, article.published or self._listed_at, self._timezone
+        ):
             return None
         for name in _TEXTS:
             texts = [text for text in values(getattr(rule, name)) if text.strip()]
@@ -261,10 +274,12 @@ class _Reader:
 _BODY = compile_selector("body")
 
 
-def _covers_json(rule: PageRule, article: Article, timezone: str) -> bool:
-    return _compile(PageRule(body=AUTO, since=rule.since, until=rule.until)).covers(
-        article.published, timezone
-    )
+def _is_of_era(rule: PageRule, at: datetime | None, timezone: str) -> bool:
+    """Tells whether an article of that time can have this layout; None is unknown."""
+    if at is None or not _is_dated(rule):
+        return True
+    day = at.astimezone(ZoneInfo(timezone)).date()
+    return (rule.since or date.min) <= day <= (rule.until or date.max)
 
 
 def _drop(body: str, rule: PageRule) -> str:

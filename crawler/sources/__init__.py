@@ -28,7 +28,7 @@ IMAGE_PROXIES = "image-proxies.toml"
 # The public instance of RSSHub; a mirror of one's own is NEWS_RSSHUB.
 RSSHUB = "https://rsshub.app"
 # Names of our own spiders, and of the source that holds posts of unknown make.
-RESERVED = frozenset(("feed", "posts", "imported"))
+RESERVED = frozenset(("feed", "posts", "imported", "harvest"))
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,59}")
 _SLUG = re.compile(r"[a-z0-9._]+")
 _SHIPPED = Path(__file__).parent
@@ -133,8 +133,11 @@ def _read_feed(table: object, path: str, where: str, rsshub: str) -> FeedRule:
         raise SourceError("belongs to next_url", path=path, key=f"{where}: cursor")
     if "pages" in values and "rows" in values and not ("next" in values or "next_url" in values):
         raise SourceError("belongs to next or next_url", path=path, key=f"{where}: pages")
-    if "days" in values and "{date:" not in values["url"]:
-        raise SourceError("belongs to an address with {date:…}", path=path, key=f"{where}: days")
+    for key in ("days", "since", "until"):
+        if key in values and "{date:" not in values["url"]:
+            raise SourceError(
+                "belongs to an address with {date:…}", path=path, key=f"{where}: {key}"
+            )
     return FeedRule(**values)
 
 
@@ -367,6 +370,8 @@ _FEED_KEYS: dict[str, Check] = {
     "cursor": _cursor,
     "pages": _count,
     "days": _count,
+    "since": _day,
+    "until": _day,
     "seen": _day,
     "verified": _flag,
 }

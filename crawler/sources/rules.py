@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date as Day
 from typing import Literal
 
 FullText = Literal["auto", "always", "never"]
@@ -26,11 +26,11 @@ class FeedRule:
     "always" takes only the feed's text, "never" always fetches the page.
 
     ``url`` may hold ``{rsshub}`` (the mirror's address) and ``{date:%Y-%m/%d}``: then it is a list
-    for every day, and the last ``days`` of them are read. The next page of a list is what ``next``
-    finds in it, or the template ``next_url`` with ``{page}`` (2, 3, …), ``{n}`` (1, 2, …),
-    ``{offset}`` (rows so far) and the names of ``cursor`` (``{cursor}`` where there is only one).
-    ``pages`` is how many pages of a list a run reads at most. ``seen`` is the day on which somebody
-    saw this layout working.
+    for every day from ``since`` to ``until`` (inclusive), and the last ``days`` of them are read.
+    Further pages of a list are what ``next`` finds in it, or the template ``next_url`` with
+    ``{page}`` (2, 3, …), ``{n}`` (1, 2, …), ``{offset}`` (rows so far) and the names of ``cursor``
+    (``{cursor}`` where there is only one). ``pages`` is how many pages of a list a run reads at
+    most. ``seen`` is the day on which somebody saw this layout working.
     """
 
     url: str
@@ -58,12 +58,18 @@ class FeedRule:
     cursor: Mapping[str, str] = field(default_factory=dict)
     pages: int | None = None
     days: int = 3
-    seen: Day | None = None
+    since: datetime.date | None = None
+    until: datetime.date | None = None
+    seen: datetime.date | None = None
     verified: bool = True
 
     @property
     def is_paged(self) -> bool:
-        return bool(self.next or self.next_url)
+        return bool(self.next or self.next_url or (self.pages or 1) > 1)
+
+    @property
+    def is_dated(self) -> bool:
+        return "{date:" in self.url
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +107,9 @@ class PageRule:
     next: str | None = None
     page_count: str | None = None
     page_url: str = "{base}_{n}{ext}"
-    since: Day | None = None
-    until: Day | None = None
-    seen: Day | None = None
+    since: datetime.date | None = None
+    until: datetime.date | None = None
+    seen: datetime.date | None = None
     verified: bool = True
 
 

@@ -12,7 +12,8 @@ from scrapy.exceptions import UsageError
 
 from crawler.sources import RESERVED, FeedRule, Source
 from crawler.sources.rules import FullText
-from crawler.spiders.source import SourceSpider, read_url, wrong_argument
+from crawler.spiders.arguments import read_url, wrong_argument
+from crawler.spiders.source import SourceSpider
 
 _FULLTEXT: dict[str, FullText] = {"auto": "auto", "always": "always", "never": "never"}
 
@@ -55,7 +56,7 @@ class FeedSpider(SourceSpider):
                 raise wrong_argument(
                     "timezone", zone, "a time zone such as Asia/Shanghai"
                 ) from None
-        self.source = Source(
+        declared = Source(
             name=source,
             label=label,
             section=section,
@@ -63,12 +64,15 @@ class FeedSpider(SourceSpider):
             feeds=(FeedRule(url=url, channel=channel, fulltext=fulltext),),
             zone_declared=zone is not None,
         )
+        self.sources = (declared,)
 
     @classmethod
     def from_crawler(cls, crawler: Crawler, *args: Any, **kwargs: Any) -> Any:
         spider = super().from_crawler(crawler, *args, **kwargs)
-        if not spider.source.timezone:
-            spider.source = replace(spider.source, timezone=spider.options.timezone)
+        spider.sources = tuple(
+            replace(source, timezone=source.timezone or spider.options.timezone)
+            for source in spider.sources
+        )
         return spider
 
     @classmethod

@@ -50,4 +50,4 @@ class SourceLoader:
 
 
 def _spider_of(source: Source) -> type[Spider]:
-    return type("SourceSpider", (SourceSpider,), {"name": source.name, "source": source})
+    return type("SourceSpider", (SourceSpider,), {"name": source.name, "sources": (source,)})

@@ -19,7 +19,7 @@ from crawler.options import Options, read_options
 from crawler.pipelines import ArchivePipeline
 from crawler.posts import parse_post
 from crawler.sources import labels
-from crawler.spiders.source import read_count, read_flag, wrong_argument
+from crawler.spiders.arguments import read_count, read_flag, wrong_argument
 
 IMPORTED = "imported"
 

@@ -1,0 +1,860 @@
+"""A visit: what a run does at one source, from its feeds to its articles.
+
+Glue: what a feed or a page says is read in the pure rooms; here it is asked for, in the order
+feed, entries, pages. A spider makes one visit or many.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
+from hashlib import sha256
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from scrapy import Request
+from scrapy.exceptions import DownloadTimeoutError, IgnoreRequest
+from scrapy.http import Response
+from scrapy.spidermiddlewares.httperror import HttpError
+from twisted.python.failure import Failure
+
+from crawler.archive import Archive, Validator
+from crawler.archive.decide import identify
+from crawler.article import Article, Entry, Feed
+from crawler.bylines import clean_byline
+from crawler.dates import parse_date
+from crawler.drift import Sight, Watch, find_drift
+from crawler.encoding import decode_text
+from crawler.errors import FeedError, PageError
+from crawler.extensions import say_error
+from crawler.feeds import parse_feed
+from crawler.feeds.fields import DATES_WITHOUT_ZONE, count_visible
+from crawler.feeds.lists import find_next_pages
+from crawler.feeds.whole import is_whole
+from crawler.items import NewsItem, Ticket
+from crawler.options import Options
+from crawler.pages import Page, check_is_text, read_page
+from crawler.pages.noise import drop_noise
+from crawler.report import SourceReport
+from crawler.schedule import SourceState, find_interval, read_freshness, read_retry_after
+from crawler.sources import FeedRule, PageRule, Source
+from crawler.spiders.arguments import Wanted
+
+# Documents from this size on are parsed off the reactor, so that other downloads go on meanwhile.
+BIG_DOCUMENT = 256 * 1024
+# After so many entries others have their turn, also where all of them are known already.
+ENTRIES_AT_ONCE = 256
+# How a title ends that a list has cut.
+_CUT = ("…", "...", "..")
+# An HTTP status that will be the same tomorrow: the article is written from the feed's own text.
+GONE = frozenset((401, 403, 404, 405, 410, 414, 451))
+# An index may list thousands of sitemaps; the newest come first or the operator names one.
+MOST_FOLLOWED = 50
+# Pages of a list that a run reads at most: where the rule names no number, and where the operator
+# asks for articles since a day.
+LIST_PAGES = 10
+MOST_LIST_PAGES = 1_000
+MOST_DAYS = 1_000
+_MOST_DATES = 2_000
+
+
+@dataclass(slots=True)
+class _Listing:
+    """A declared list on its way, from its first page to its last.
+
+    ``rule`` has the address of this very document; ``day`` is that of an issue. ``was_whole`` says
+    that an earlier run came to the list's end, so this one may stop where everything is known.
+    """
+
+    rule: FeedRule
+    number: int
+    day: date | None = None
+    was_whole: bool = False
+    key: str = ""
+    ticket: Ticket | None = None
+    page: int = 1
+    rows: int = 0
+    waiting: list[str] = field(default_factory=list)
+    asked: set[str] = field(default_factory=set)
+    met: set[bytes] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class _Asked:
+    """An article page that was asked for in this run, and the feeds that wait for it."""
+
+    entry: Entry
+    feed: Feed
+    listing: _Listing
+    digest: bytes
+    tickets: list[Ticket]
+    done: bool = False
+    failed: bool = False
+
+
+@dataclass(slots=True)
+class _Parts:
+    """An article of several pages: ``bodies`` by address, None until it is there."""
+
+    asked: _Asked
+    item: NewsItem
+    rule: PageRule | None
+    bodies: dict[str, str | None]
+    missing: list[str] = field(default_factory=list)
+    given_up: bool = False
+
+
+class Visit:
+    """One source's part of a run. ``keep`` takes validators in the order of the articles."""
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        wanted: Wanted,
+        options: Options,
+        report: SourceReport,
+        archive: Archive,
+        keep: Callable[[Validator], None],
+    ) -> None:
+        self.source = source
+        self.report = report
+        self._wanted = wanted
+        self._options = options
+        self._archive = archive
+        self._keep = keep
+        self._zone = ZoneInfo(source.timezone)
+        self._asked: dict[bytes, _Asked] = {}
+        self._taken = 0
+        self._watch = Watch()
+        self._before = archive.find_state(source.name)
+        self._dates: list[datetime] = []
+        self._fresh_s = 0
+        self._retry_after_s = 0
+        self._unseen: set[object] = set()
+        report.verified = source.verified
+
+    # ------------------------------------------------------------ feeds
+
+    def start(self, now: datetime) -> Iterator[Request]:
+        """Gives the requests for the first page of every feed that is wanted."""
+        for number, rule in enumerate(self.source.feeds, 1):
+            if self._wanted.channel not in (None, rule.channel):
+                continue
+            if not rule.is_dated:
+                yield self._ask_list(_Listing(rule, number))
+                continue
+            for day in self._list_days(rule, now):
+                dated = replace(rule, url=_write_day(rule.url, day))
+                yield self._ask_list(_Listing(dated, number, day=day))
+
+    def _list_days(self, rule: FeedRule, now: datetime) -> list[date]:
+        """The days of a list that has an address for each, the newest first."""
+        today = now.astimezone(self._zone).date()
+        last = min(filter(None, (rule.until, self._wanted.until, today)))
+        first = self._wanted.since or (
+            last if self._wanted.until else today - timedelta(days=rule.days - 1)
+        )
+        first = max(first, rule.since or date.min)
+        count = (last - first).days + 1
+        if count > MOST_DAYS:
+            self.report.warn(f"{count} days asked for, the last {MOST_DAYS} are read", rule.url)
+        return [last - timedelta(days=back) for back in range(min(count, MOST_DAYS))]
+
+    def _ask_list(self, listing: _Listing) -> Request:
+        rule = listing.rule
+        headers = dict(rule.headers)
+        listing.key = self._validator_key(rule)
+        listing.asked.add(rule.url)
+        # Whoever asks for older articles has to be led past a first page that has not changed.
+        known = None if self._meets_all(rule) else self._find_validator(listing)
+        listing.was_whole = known is not None
+        if known and known.etag:
+            headers["If-None-Match"] = known.etag
+        if known and known.last_modified:
+            headers["If-Modified-Since"] = known.last_modified
+        return self._request_list(listing, headers)
+
+    def _request_list(self, listing: _Listing, headers: dict[str, str]) -> Request:
+        return Request(
+            listing.rule.url,
+            headers=headers,
+            callback=self.parse_feed,
+            errback=self.feed_failed,
+            cb_kwargs={"listing": listing},
+            meta={"handle_httpstatus_list": [304]},
+            dont_filter=True,
+            priority=10,
+        )
+
+    def _meets_all(self, rule: FeedRule) -> bool:
+        wanted = self._wanted
+        return wanted.refresh or (rule.is_paged and bool(wanted.since or wanted.until))
+
+    def _validator_key(self, rule: FeedRule) -> str:
+        """What a feed is remembered under: its address, and how it and its pages are read, so a
+        changed rule meets the feed anew."""
+        source = self.source
+        reading = repr((rule, source.pages, source.timezone, source.label, source.noise))
+        return f"{rule.url} {sha256(reading.encode()).hexdigest()[:12]}"
+
+    def _find_validator(self, listing: _Listing) -> Validator | None:
+        """The validators of a list that was read to its end."""
+        known = self._archive.find_validator(self.source.name, listing.key)
+        return known if known and known.body else None
+
+    async def parse_feed(self, response: Response, listing: _Listing) -> AsyncIterator[Any]:
+        report = self.report
+        rule = listing.rule
+        report.bytes += len(response.body)
+        digest = sha256(response.body).digest()
+        self._fresh_s = max(self._fresh_s, read_freshness(_header(response, "Cache-Control")))
+        if listing.page == 1:
+            known = self._find_validator(listing) if listing.was_whole else None
+            if response.status == 304 or (known and known.body == digest):
+                report.feeds += 1
+                report.conditional += 1
+                return
+        met_at = datetime.now(UTC)
+        try:
+            feed = await self._read_feed(response, rule)
+        except FeedError as error:
+            self._list_failed(listing, error.reason, response.url)
+            return
+        self._note_problems(feed, listing, response.url)
+        if feed.advertised and not feed.entries:
+            for request in self._follow(feed, listing, response):
+                yield request
+            return
+        report.skipped += feed.skipped
+        if rule.rows and not feed.entries and not feed.skipped:
+            if listing.page > 1:
+                self._settle(listing)  # the page behind the last one
+            elif listing.day:
+                report.warn(f"no issue of {listing.day}: rows match nothing", response.url)
+            else:
+                report.feeds_failed += 1
+            return
+        if listing.page == 1:
+            self._open(listing, response, feed, digest, met_at)
+            report.feeds += 1
+            self._dates += [entry.published for entry in feed.entries if entry.published]
+            del self._dates[_MOST_DATES:]
+            self._fresh_s = max(self._fresh_s, feed.ttl_s or 0)
+        self._part_guids(feed, response.url)
+        ticket = listing.ticket
+        assert ticket is not None
+        ticket.failed |= feed.cut
+        fresh = 0
+        listed = len(listing.met)
+        for number, entry in enumerate(feed.entries, 1):
+            if number % ENTRIES_AT_ONCE == 0:
+                await asyncio.sleep(0)
+            if listing.day and entry.published is None:
+                entry.published = datetime.combine(listing.day, time(), self._zone)
+            output = self.place_entry(entry, feed, listing, met_at)
+            if output is not None:
+                fresh += 1
+                yield output
+        listing.rows += len(feed.entries) + feed.skipped
+        following = self._turn(feed, listing, response.url, fresh, len(listing.met) - listed)
+        if following is not None:
+            yield following
+        self._settle(listing)
+
+    def _open(
+        self, listing: _Listing, response: Response, feed: Feed, digest: bytes, met_at: datetime
+    ) -> None:
+        listing.ticket = Ticket(
+            Validator(
+                source=self.source.name,
+                url=listing.key,
+                etag=_header(response, "ETag"),
+                last_modified=_header(response, "Last-Modified"),
+                body=digest,
+                at=int(met_at.timestamp()),
+            ),
+            keep=self._keep,
+            failed=feed.cut,
+        )
+        rule = listing.rule
+        if not rule.verified:
+            self._say_unseen(f"feed {listing.number}", response.url)
+
+    def _settle(self, listing: _Listing, *, failed: bool = False) -> None:
+        if listing.ticket:
+            listing.ticket.settle(failed=failed)
+
+    def _turn(
+        self, feed: Feed, listing: _Listing, url: str, fresh: int, unmet: int
+    ) -> Request | None:
+        """Gives the request for the list's next page, None where there is no reason to go on.
+
+        ``fresh`` counts this page's entries that became articles or requests, ``unmet`` those that
+        no earlier page of the list had.
+        """
+        rule = listing.rule
+        if not rule.is_paged:
+            return None
+        further = find_next_pages(feed, rule, url=url, page=listing.page, offset=listing.rows)
+        for address in further:
+            if address not in listing.asked and address not in listing.waiting:
+                listing.waiting.append(address)
+        if not listing.waiting or unmet == 0 or self._is_full():
+            return None
+        since = self._wanted.since
+        if since:
+            dates = [entry.published for entry in feed.entries if entry.published]
+            if dates and max(dates).astimezone(self._zone).date() < since:
+                return None
+        elif not self._wanted.refresh and listing.was_whole and fresh == 0:
+            return None
+        most = MOST_LIST_PAGES if since else rule.pages or LIST_PAGES
+        if listing.page >= most:
+            if since or rule.pages is None:
+                self.report.warn(f"{most} pages of the list read, there are more", url)
+            return None
+        if listing.page == 1:
+            # From here on, until the end is reached, a killed run must not look like a whole one.
+            self._forget(listing)
+        address = listing.waiting.pop(0)
+        listing.asked.add(address)
+        listing.page += 1
+        assert listing.ticket is not None
+        listing.ticket.open += 1
+        listing.rule = replace(rule, url=address)
+        return self._request_list(listing, dict(rule.headers))
+
+    def _forget(self, listing: _Listing) -> None:
+        if listing.was_whole:
+            now = int(datetime.now(UTC).timestamp())
+            self._keep(Validator(self.source.name, listing.key, None, None, b"", now))
+
+    def _list_failed(self, listing: _Listing, reason: str, url: str) -> None:
+        if listing.page > 1:
+            self.report.refuse(f"page {listing.page} of the list: {reason}", url)
+            self._settle(listing, failed=True)
+            return
+        self.report.feeds_failed += 1
+        self.report.refuse(reason, url)
+
+    def _note_problems(self, feed: Feed, listing: _Listing, url: str) -> None:
+        for problem in feed.problems:
+            if self.source.zone_declared and problem.reason.startswith(DATES_WITHOUT_ZONE):
+                continue
+            if listing.page > 1 and problem.reason.startswith("rows "):
+                continue
+            where = "" if problem.index is None else f"entry {problem.index}: "
+            self.report.warn(where + problem.reason, url)
+
+    def _say_unseen(self, name: str, url: str) -> None:
+        """Says once a run that a layout is used which nobody has seen lately."""
+        self.report.verified = False
+        if name not in self._unseen:
+            self._unseen.add(name)
+            self.report.warn(f"{name}: verified = false, nobody has seen this layout lately", url)
+
+    async def _read_feed(self, response: Response, rule: FeedRule) -> Feed:
+        def read() -> Feed:
+            return parse_feed(
+                response.body,
+                url=response.url,
+                content_type=_header(response, "Content-Type"),
+                rule=rule,
+                timezone=self.source.timezone,
+                now=response_time(response),
+                max_entries=self._options.max_entries,
+                max_depth=self._options.max_depth,
+                max_bytes=self._options.max_bytes,
+            )
+
+        packed = response.body.startswith(b"\x1f\x8b")
+        is_big = packed or len(response.body) > BIG_DOCUMENT
+        return await asyncio.to_thread(read) if is_big else read()
+
+    def _follow(self, feed: Feed, listing: _Listing, response: Response) -> Iterator[Request]:
+        """The feed that a page advertises, or the sitemaps of an index."""
+        depth = response.meta.get("followed", 0)
+        if depth >= 2:
+            self.report.feeds_failed += 1
+            self.report.refuse("points to another document for the third time", response.url)
+            return
+        urls = feed.advertised[: MOST_FOLLOWED if feed.format == "sitemapindex" else 1]
+        if len(urls) < len(feed.advertised) and feed.format == "sitemapindex":
+            self.report.warn(f"{len(feed.advertised)} sitemaps, followed {len(urls)}", response.url)
+        for url in urls:
+            request = self._ask_list(_Listing(replace(listing.rule, url=url), listing.number))
+            request.meta["followed"] = depth + 1
+            yield request
+
+    def feed_failed(self, failure: Failure) -> None:
+        request: Request = failure.request  # type: ignore[attr-defined]
+        listing: _Listing = request.cb_kwargs["listing"]
+        self._hear(failure)
+        if listing.day and _is_missing(failure):
+            self.report.warn(f"no issue of {listing.day}: {say_failure(failure)}", request.url)
+            return
+        self._list_failed(listing, say_failure(failure), request.url)
+
+    def _hear(self, failure: Failure) -> None:
+        """Notes how long the server asks to be left alone."""
+        if isinstance(failure.value, HttpError):
+            response = failure.value.response
+            asked = read_retry_after(_header(response, "Retry-After"), now=datetime.now(UTC))
+            self._retry_after_s = max(self._retry_after_s, asked)
+
+    # ------------------------------------------------------------ entries
+
+    def _part_guids(self, feed: Feed, url: str) -> None:
+        """Lets addresses count where a document has one guid for several of them."""
+        links: dict[str, set[str | None]] = {}
+        for entry in feed.entries:
+            if entry.id:
+                links.setdefault(entry.id, set()).add(entry.link)
+        for guid, shared in links.items():
+            if len(shared) > 1:
+                self.report.warn(f"guid {guid[:80]!r} stands for {len(shared)} addresses", url)
+        for entry in feed.entries:
+            if entry.id and entry.link and len(links[entry.id]) > 1:
+                entry.id = None
+
+    def place_entry(
+        self, entry: Entry, feed: Feed, listing: _Listing, met_at: datetime
+    ) -> NewsItem | Request | None:
+        """Gives the article of an entry, the request for its page, or None when neither is due."""
+        report = self.report
+        rule, ticket = listing.rule, listing.ticket
+        assert ticket is not None
+        report.entries += 1
+        report.see(entry.published)
+        identity = b""
+        if rule.is_paged or self._wanted.limit:
+            identity = self._identify(entry)
+            listing.met.add(identity)
+        if not self._is_wanted(entry.published) or self._is_full():
+            ticket.failed = True  # not all of the feed was wanted: it is to be met again
+            return None
+        digest = digest_entry(entry)
+        body = None if rule.fulltext == "never" else entry.content
+        if body is None and rule.fulltext != "never" and is_whole(entry, feed.format):
+            body = entry.summary
+        if body is None and rule.fulltext != "always" and (entry.detail or entry.link):
+            return self._ask_page(entry, feed, listing, digest)
+        if not (body or entry.title or entry.images):
+            report.refuse("an entry with neither title nor text nor address", feed.title)
+            return None
+        if identity and not self._wanted.refresh and self._is_current(identity, digest):
+            return None
+        self._taken += 1
+        ticket.open += 1
+        return self._make_item(entry, feed, listing, [ticket], digest, met_at, body)
+
+    def _identify(self, entry: Entry) -> bytes:
+        """The identity of an entry's article; of one that has only its text, that of the entry."""
+        return identify(
+            self.source.name,
+            guid=entry.id,
+            url=entry.link or entry.detail,
+            content=entry.title + (entry.content or entry.summary or ""),
+        )
+
+    def _is_wanted(self, at: datetime | None) -> bool:
+        if at is None or not (self._wanted.since or self._wanted.until):
+            return True
+        return self._wanted.holds(at.astimezone(self._zone).date())
+
+    def _is_full(self) -> bool:
+        return self._wanted.limit is not None and self._taken >= self._wanted.limit
+
+    def _is_current(self, identity: bytes, digest: bytes) -> bool:
+        if not self._archive.is_current(identity, digest):
+            return False
+        self.report.unchanged += 1
+        return True
+
+    def _ask_page(
+        self, entry: Entry, feed: Feed, listing: _Listing, digest: bytes
+    ) -> Request | None:
+        ticket = listing.ticket
+        assert ticket is not None
+        identity = identify(
+            self.source.name, guid=entry.id, url=entry.link or entry.detail, content=None
+        )
+        asked = self._asked.get(identity)
+        if asked is not None:
+            self.report.unchanged += 1  # listed twice
+            if not asked.done:
+                ticket.open += 1
+                asked.tickets.append(ticket)
+            elif asked.failed:
+                ticket.failed = True
+            return None
+        if not self._wanted.refresh and self._is_current(identity, digest):
+            return None
+        self._taken += 1
+        ticket.open += 1
+        asked = _Asked(entry, feed, listing, digest, [ticket])
+        self._asked[identity] = asked
+        return Request(
+            entry.detail or entry.link or "",
+            callback=self.parse_page,
+            errback=self.page_failed,
+            cb_kwargs={"asked": asked},
+            dont_filter=True,
+        )
+
+    # ------------------------------------------------------------ pages
+
+    def parse_page(self, response: Response, asked: _Asked) -> Any:
+        entry = asked.entry
+        self.report.bytes += len(response.body)
+        try:
+            text = self._read_text(response)
+        except PageError as error:
+            return self._write_partial(asked, error.reason, response.url)
+        try:
+            page = self._read_page(text, response, self.source.pages, entry.published)
+        except PageError as error:
+            if not self.source.pages:
+                return self._write_partial(asked, error.reason, response.url)
+            # The layout has changed, or is one that the rules do not know: to be met again.
+            self._give_up(asked)
+            self.report.refuse(error.reason, response.url)
+            return None
+        self.report.pages += 1
+        if page.rule and not page.rule.verified:
+            number = self.source.pages.index(page.rule) + 1
+            self._say_unseen(f"page {number}", response.url)
+        item = self._make_item(
+            entry,
+            asked.feed,
+            asked.listing,
+            asked.tickets,
+            asked.digest,
+            datetime.now(UTC),
+            page.article.body,
+        )
+        if page.rule is None and entry.title and not entry.title.endswith(_CUT):
+            page.article.title = ""  # guessed, where the feed tells
+        item.seen = partial(self._saw, page.rule, page.article, entry.published)
+        self._prefer(item, page.article)
+        item.base_url = response.url
+        others = self._list_others(page.others, response.url)
+        if not others:
+            asked.done = True
+            return item
+        parts = _Parts(asked, item, page.rule, dict.fromkeys(others))
+        return [self._ask_part(parts, url) for url in others]
+
+    def _read_text(self, response: Response) -> str:
+        """The decoded page. Raises PageError for what is no text."""
+        content_type = _header(response, "Content-Type")
+        check_is_text(response.body, url=response.url, content_type=content_type)
+        decoded = decode_text(response.body, content_type=content_type, kind="html")
+        if decoded.guessed:
+            self.report.warn(f"charset guessed: {decoded.encoding}", response.url)
+        if decoded.replaced:
+            self.report.warn(
+                f"{decoded.replaced} characters cannot be read in {decoded.encoding}", response.url
+            )
+        return decoded.text
+
+    def _read_page(
+        self,
+        text: str,
+        response: Response,
+        rules: Iterable[PageRule],
+        listed_at: datetime | None,
+    ) -> Page:
+        return read_page(
+            text,
+            url=response.url,
+            rule=tuple(rules) or None,
+            timezone=self.source.timezone,
+            now=response_time(response),
+            listed_at=listed_at,
+        )
+
+    def _prefer(self, item: NewsItem, page: Article) -> None:
+        """The page's own values beat the list's."""
+        for name in (
+            "title", "published", "updated", "byline", "origin", "editor", "subtitle", "lead",
+            "section", "channel", "image", "keywords", "stocks", "captions",
+        ):  # fmt: skip
+            if value := getattr(page, name):
+                setattr(item, name, value)
+        item.guid = item.guid or page.guid
+        self.report.see(page.published)
+
+    def _saw(
+        self, rule: PageRule | None, page: Article, listed_at: datetime | None, clean: Article
+    ) -> None:
+        """Takes note of an article as its page gave it, for what they look like together."""
+        length = len(clean.body) if clean.form == "text" else count_visible(clean.body)
+        url = clean.canonical_url or ""
+        title = page.title if rule and rule.title else clean.title
+        self._watch.see(Sight(url, rule, title, length, page.published, listed_at))
+
+    def page_failed(self, failure: Failure) -> Any:
+        request: Request = failure.request  # type: ignore[attr-defined]
+        asked: _Asked = request.cb_kwargs["asked"]
+        reason = say_failure(failure)
+        self._hear(failure)
+        if not is_for_good(failure):
+            self._give_up(asked)
+            self.report.refuse(f"{reason}; to be tried again next run", request.url)
+            return None
+        return self._write_partial(asked, reason, request.url)
+
+    # ------------------------------------------------------------ an article's other pages
+
+    def _list_others(self, urls: Iterable[str], url: str) -> list[str]:
+        """The further pages that are of the same site."""
+        host = urlsplit(url).netloc
+        return [other for other in urls if urlsplit(other).netloc == host]
+
+    def _ask_part(self, parts: _Parts, url: str) -> Request:
+        return Request(
+            url,
+            callback=self.parse_part,
+            errback=self.part_failed,
+            cb_kwargs={"parts": parts, "url": url},
+            dont_filter=True,
+            priority=5,
+        )
+
+    def parse_part(self, response: Response, parts: _Parts, url: str) -> Any:
+        self.report.bytes += len(response.body)
+        try:
+            text = self._read_text(response)
+            rules = (parts.rule,) if parts.rule else ()
+            page = self._read_page(text, response, rules, parts.asked.entry.published)
+        except PageError as error:
+            self._part_failed(parts, error.reason, response.url)
+            return None
+        self.report.pages += 1
+        known = [parts.item.body, *filter(None, parts.bodies.values())]
+        parts.bodies[url] = "" if page.article.body in known else page.article.body
+        parts.item.captions |= page.article.captions
+        further = [
+            other
+            for other in self._list_others(page.others, response.url)
+            if other not in parts.bodies and other != parts.item.base_url
+        ][: MOST_FOLLOWED - len(parts.bodies)]
+        parts.bodies |= dict.fromkeys(further)
+        return [*(self._ask_part(parts, other) for other in further), *self._join(parts)]
+
+    def part_failed(self, failure: Failure) -> Any:
+        request: Request = failure.request  # type: ignore[attr-defined]
+        parts: _Parts = request.cb_kwargs["parts"]
+        reason = say_failure(failure)
+        self._hear(failure)
+        if not is_for_good(failure):
+            self._part_failed(parts, reason, request.url)
+            return None
+        url = request.cb_kwargs["url"]
+        number = list(parts.bodies).index(url) + 2
+        parts.bodies[url] = ""
+        parts.missing.append(f"page {number}: {reason}")
+        self.report.warn(f"written without page {number}: {reason}", url)
+        return list(self._join(parts))
+
+    def _part_failed(self, parts: _Parts, reason: str, url: str) -> None:
+        if not parts.given_up:
+            parts.given_up = True
+            self._give_up(parts.asked)
+        self.report.refuse(f"{reason}; the article is to be tried again next run", url)
+
+    def _join(self, parts: _Parts) -> Iterator[NewsItem]:
+        """The whole article, once all of its pages are there."""
+        bodies = parts.bodies.values()
+        if parts.given_up or any(body is None for body in bodies):
+            return
+        item = parts.item
+        item.body = "\n".join([item.body, *(self._clean(body or "") for body in bodies if body)])
+        item.partial = "; ".join(parts.missing) or None
+        if parts.missing:
+            self.report.partial += 1
+        parts.asked.done = True
+        yield item
+
+    def _write_partial(self, asked: _Asked, reason: str, url: str) -> NewsItem | None:
+        """Gives the article as the feed itself tells it, for a page that will never be had."""
+        asked.done = True
+        entry = asked.entry
+        text = entry.content or entry.summary or ""
+        if not (entry.title or text):
+            self.report.refuse(f"{reason}; the feed itself says nothing of it", url)
+            for ticket in asked.tickets:
+                ticket.settle()
+            return None
+        self.report.partial += 1
+        self.report.warn(f"written from the feed's own text: {reason}", url)
+        item = self._make_item(
+            entry,
+            asked.feed,
+            asked.listing,
+            asked.tickets,
+            asked.digest,
+            datetime.now(UTC),
+            text,
+        )
+        item.partial = reason
+        return item
+
+    def _give_up(self, asked: _Asked) -> None:
+        asked.done = asked.failed = True
+        for ticket in asked.tickets:
+            ticket.settle(failed=True)
+        if asked.listing.rule.is_paged:
+            self._forget(asked.listing)  # the next run has to come past this article again
+
+    # ------------------------------------------------------------ articles
+
+    def _clean(self, body: str) -> str:
+        return drop_noise(body, self.source.noise) if body and self.source.noise else body
+
+    def _make_item(
+        self,
+        entry: Entry,
+        feed: Feed,
+        listing: _Listing,
+        tickets: list[Ticket],
+        digest: bytes,
+        met_at: datetime,
+        body: str | None,
+    ) -> NewsItem:
+        source, rule = self.source, listing.rule
+        label = source.label or feed.title or source.name
+        byline = clean_byline(" ".join(entry.authors)) if entry.authors else None
+        published = entry.published or entry.updated
+        updated = entry.updated if entry.updated and entry.updated != published else None
+        return NewsItem(
+            title=entry.title,
+            section=source.section,
+            label=label,
+            channel=rule.channel,
+            slug=source.slug,
+            published=published,
+            image=entry.images[0] if entry.images else None,
+            images=list(entry.images),
+            body=self._clean(body or ""),
+            source=source.name,
+            guid=entry.id,
+            canonical_url=entry.link or entry.detail,
+            byline=None if byline in (label, feed.title) else byline,
+            origin=entry.origin,
+            keywords=list(entry.categories) if rule.tags else [],
+            stocks=list(entry.stocks),
+            updated=updated,
+            timezone=source.timezone,
+            met_at=met_at,
+            base_url=entry.base_url or entry.link,
+            entry=digest,
+            tickets=tickets,
+        )
+
+    # ------------------------------------------------------------ the end
+
+    def end(self, now: datetime) -> SourceState:
+        """Gives what the ledger is to remember of the source; names in the report what looks like
+        a changed layout. To be called once, when everything is done."""
+        before, report = self._before, self.report
+        for trouble in find_drift(
+            self._watch, now=now, usual_length=before.body_length, bodies=before.bodies
+        ):
+            report.warn(trouble.reason, trouble.url)
+        failures = before.failures + 1 if report.failed_wholly else 0
+        interval = find_interval(
+            self._dates,
+            now=now,
+            failures=failures,
+            fresh_s=self._fresh_s,
+            retry_after_s=self._retry_after_s,
+        )
+        if not (failures or self._dates) and before.run_at and before.due_at:
+            # Nothing has changed, so nothing tells better than the last time.
+            usual = timedelta(seconds=before.due_at - before.run_at)
+            interval = max(interval, usual) if report.conditional else interval
+        newest = int(report.last_at.timestamp()) if report.last_at else None
+        state = replace(
+            before,
+            run_at=int(now.timestamp()),
+            due_at=int((now + interval).timestamp()),
+            newest_at=max(filter(None, (newest, before.newest_at)), default=None),
+            failures=failures,
+            new=report.new,
+            entries=report.entries,
+            trouble=report.say_trouble(),
+        )
+        if sights := len(self._watch.sights):
+            share = min(before.bodies, 200)
+            total = before.body_length * share + self._watch.usual_length * sights
+            state.bodies = share + sights
+            state.body_length = total // state.bodies
+        return state
+
+
+def _write_day(url: str, day: date) -> str:
+    """Gives the address of a day's issue: ``{date:%Y-%m/%d}`` filled in."""
+    head, *rest = url.split("{date:")
+    for part in rest:
+        form, _, tail = part.partition("}")
+        head += day.strftime(form) + tail
+    return head
+
+
+def digest_entry(entry: Entry) -> bytes:
+    """Gives 16 bytes that change when the entry's title, text or dates do.
+
+    "3 小时前" is another instant each time it is read: such dates do not count.
+    """
+    dates = () if entry.is_approximate else (entry.published, entry.updated)
+    times = [at.timestamp() if at else 0 for at in dates]
+    told = (entry.title, entry.summary or "", entry.content or "", repr(times))
+    return sha256("\0".join(told).encode("utf-8", "replace")).digest()[:16]
+
+
+def response_time(response: Response) -> datetime:
+    """Gives the moment the response speaks of: its Date, less the time it lay in a cache."""
+    at = parse_date(_header(response, "Date") or "", timezone="UTC")
+    age = _header(response, "Age") or ""
+    if at is None:
+        return datetime.now(UTC)
+    return at - timedelta(seconds=int(age)) if age.isdecimal() and len(age) < 9 else at
+
+
+def say_failure(failure: Failure) -> str:
+    """Gives the reason of a failed request in a few words."""
+    error = failure.value
+    if isinstance(error, HttpError):
+        return f"HTTP {error.response.status}"
+    if isinstance(error, DownloadTimeoutError):
+        return "timed out (NEWS_MAX_SECONDS)"
+    if "download max size" in str(error) or "DOWNLOAD_MAXSIZE" in str(error):
+        return "larger than NEWS_MAX_BYTES"
+    if isinstance(error, IgnoreRequest):
+        return str(error).lower() if "robots" in str(error).lower() else f"refused: {error}"
+    return say_error(failure)
+
+
+def is_for_good(failure: Failure) -> bool:
+    """Tells whether asking again tomorrow would bring the same."""
+    error = failure.value
+    if isinstance(error, HttpError):
+        return error.response.status in GONE
+    return isinstance(error, IgnoreRequest)
+
+
+def _is_missing(failure: Failure) -> bool:
+    error = failure.value
+    return isinstance(error, HttpError) and error.response.status in (404, 410)
+
+
+def _header(response: Response, name: str) -> str | None:
+    value = response.headers.get(name)
+    return value.decode("latin-1") if value else None
