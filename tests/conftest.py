@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,9 +15,11 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from crawler.posts import parse_post
 from fixtures.site import Site
 
 ROOT = Path(__file__).parents[1]
+EXPECTED = ROOT / "fixtures" / "expected"
 
 # Laws are looked for anew on every desk; CI judges a change by the same examples each time.
 settings.register_profile("ci", derandomize=True)
@@ -43,8 +46,14 @@ class Desk:
     def archive(self) -> Path:
         return self.folder / "archive"
 
-    def scrapy(self, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
-        """Runs the real command; fails unless its exit status is the one named."""
+    def scrapy(
+        self, *arguments: str, status: int = 0, through_site: bool = False
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs the real command; fails unless its exit status is the one named.
+
+        ``through_site`` makes the loopback site its proxy, which knows the hosts of the shipped
+        sources.
+        """
         command = [sys.executable, "-m", "scrapy", arguments[0]]
         command += [
             "-s",
@@ -63,7 +72,8 @@ class Desk:
                 key: value
                 for key, value in os.environ.items()
                 if not key.lower().endswith("_proxy")
-            },
+            }
+            | ({"http_proxy": self.site.url} if through_site else {}),
         )
         assert done.returncode == status, f"{command}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr, done.stderr
@@ -85,6 +95,39 @@ class Desk:
             for path in sorted((self.archive / folder).rglob("*"))
             if path.is_file()
         }
+
+
+def portable(desk: Desk) -> dict[str, bytes]:
+    """The posts with the placeholder address for the site's, named by day and text: identities
+    (and so file names) follow the address, which differs from run to run."""
+    posts = {}
+    for path, data in desk.files("posts").items():
+        article = parse_post(data).article
+        match = re.fullmatch(
+            r"posts/([^/]+)/\d{4}/\d{2}/(\d{4}-\d{2}-\d{2})-[0-9a-f]{12}\.md", path
+        )
+        assert match
+        day = "undated" if article.dated else match[2]
+        name = f"{match[1]}/{day}-{(article.hash or '')[7:15]}.md"
+        assert name not in posts
+        data = data.replace(desk.site.url.encode(), b"http://site.example")
+        if article.dated:
+            data = re.sub(rb"\ndate: [^\n]+", b"\ndate: (when it was fetched)", data)
+        posts[name] = data
+    return posts
+
+
+def check_expected(source: str, posts: dict[str, bytes], *, refresh: bool) -> None:
+    """Holds the posts of a source against its expected files, or writes those anew."""
+    folder = EXPECTED / source
+    if refresh:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in folder.glob("*.md"):
+            path.unlink()
+        for name, data in posts.items():
+            (EXPECTED / name).write_bytes(data)
+    expected = {f"{source}/{path.name}": path.read_bytes() for path in folder.glob("*.md")}
+    assert posts == expected
 
 
 @pytest.fixture

@@ -11,31 +11,10 @@ import pytest
 
 from crawler.article import FORMS
 from crawler.posts import parse_post
-from tests.conftest import ROOT, Desk
+from tests.conftest import ROOT, Desk, check_expected, portable
 
 SHARED = ROOT.parent / "shared"
-EXPECTED = ROOT / "fixtures" / "expected"
 SOURCES = sorted(path.stem for path in (ROOT / "fixtures" / "sources").glob("*.toml"))
-
-
-def portable(desk: Desk) -> dict[str, bytes]:
-    """The posts with the placeholder address for the site's, named by day and text: identities
-    (and so file names) follow the address, which differs from run to run."""
-    posts = {}
-    for path, data in desk.files("posts").items():
-        article = parse_post(data).article
-        match = re.fullmatch(
-            r"posts/([^/]+)/\d{4}/\d{2}/(\d{4}-\d{2}-\d{2})-[0-9a-f]{12}\.md", path
-        )
-        assert match
-        day = "undated" if article.dated else match[2]
-        name = f"{match[1]}/{day}-{(article.hash or '')[7:15]}.md"
-        assert name not in posts
-        data = data.replace(desk.site.url.encode(), b"http://site.example")
-        if article.dated:
-            data = re.sub(rb"\ndate: [^\n]+", b"\ndate: (when it was fetched)", data)
-        posts[name] = data
-    return posts
 
 
 @pytest.mark.parametrize("source", SOURCES)
@@ -45,15 +24,7 @@ def test_source_gives_the_expected_posts_and_nothing_the_second_time(desk, sourc
     counts = report["sources"][source]
     posts = portable(desk)
     assert counts["new"] == len(posts) > 0
-    folder = EXPECTED / source
-    if request.config.getoption("--refresh-expected"):
-        folder.mkdir(parents=True, exist_ok=True)
-        for path in folder.glob("*.md"):
-            path.unlink()
-        for name, data in posts.items():
-            (EXPECTED / name).write_bytes(data)
-    expected = {f"{source}/{path.name}": path.read_bytes() for path in folder.glob("*.md")}
-    assert posts == expected
+    check_expected(source, posts, refresh=request.config.getoption("--refresh-expected"))
     before = desk.files()
     asked = len(desk.site.requests)
     again = desk.crawl(source)["sources"][source]

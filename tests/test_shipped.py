@@ -1,0 +1,109 @@
+"""The shipped sources: every rule has its page, its expected posts and a note of its freshness."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from crawler.encoding import decode_text
+from crawler.feeds import parse_feed
+from crawler.pages import read_page
+from crawler.posts import parse_post
+from crawler.sources import FeedRule, Source, load_sources
+from fixtures.site import Site
+from tests.conftest import EXPECTED, ROOT, Desk, check_expected, portable
+
+SOURCES = load_sources()
+FEEDS = [(s, n) for s in SOURCES.values() for n in range(len(s.feeds))]
+PAGES = [(s, n) for s in SOURCES.values() for n in range(len(s.pages))]
+
+
+def name_case(value: object) -> str:
+    return value.name if isinstance(value, Source) else str(value)
+
+
+@pytest.fixture(scope="module")
+def site() -> Site:
+    """The site, not started: it is only asked what it would answer."""
+    return Site()
+
+
+def read_lists(site: Site, rule: FeedRule) -> list[bytes]:
+    """What the site has at the rule's address; of a list for every day, all issues."""
+    url = rule.url.replace("https://", "http://")
+    pattern = re.sub(r"\\{date:[^}]*\\}", r"[0-9]+(?:[-/][0-9]+)*", re.escape(url))
+    return [
+        site.answer("GET", path, {}).partition(b"\r\n\r\n")[2]
+        for path in site.paths
+        if re.fullmatch(pattern, path)
+    ]
+
+
+@pytest.mark.parametrize(("source", "number"), FEEDS, ids=name_case)
+def test_every_feed_rule_reads_a_list_of_the_site(source, number, site):
+    rule = source.feeds[number]
+    assert rule.seen or not (rule.verified and source.verified), "say when it was seen working"
+    lists = read_lists(site, rule)
+    assert lists, f"no file in fixtures/hosts for {rule.url}"
+    for data in lists:
+        feed = parse_feed(data, url=rule.url, rule=rule, timezone=source.timezone)
+        assert feed.entries or feed.next_urls
+
+
+@pytest.mark.parametrize(("source", "number"), PAGES, ids=name_case)
+def test_every_page_rule_reads_a_page_of_its_own(source, number):
+    rule = source.pages[number]
+    assert rule.seen or not (rule.verified and source.verified), "say when it was seen working"
+    read = []
+    for path in sorted((ROOT / "fixtures" / "pages" / source.name).glob("*.toml")):
+        expected = tomllib.loads(path.read_text("utf-8"))
+        data = path.with_suffix(".html").read_bytes()
+        text = decode_text(data, content_type=expected.get("content_type"), kind="html").text
+        read.append(read_page(text, url=expected["url"], rule=source.pages).rule)
+    assert rule in read, f"no page in fixtures/pages/{source.name} is read by it"
+
+
+def run_arguments(source: str) -> list[list[str]]:
+    """The arguments of each crawl of a source: those of a list for every day name the days."""
+    path = EXPECTED / source / "crawls.toml"
+    return tomllib.loads(path.read_text("utf-8"))["arguments"] if path.exists() else [[]]
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_crawl_gives_the_expected_posts_and_nothing_the_second_time(
+    desk: Desk, name: str, request: pytest.FixtureRequest
+) -> None:
+    folder = desk.folder / "shipped"
+    desk.site.write_sources(folder, shipped=True)
+    new = 0
+    for arguments in [*run_arguments(name), *run_arguments(name)]:
+        given = [part for argument in arguments for part in ("-a", argument)]
+        settings = ["-s", f"NEWS_SOURCES={folder}"]
+        settings += ["-s", "NEWS_RSSHUB=http://rsshub.app"]
+        desk.scrapy("crawl", *settings, name, *given, through_site=True)
+        counts = desk.report()["sources"][name]
+        assert counts["refused"] == []
+        new += counts["new"]
+    posts = portable(desk)
+    assert new == len(posts) > 0
+    for data in posts.values():
+        article = parse_post(data).article
+        assert article.title
+        assert article.published
+    check_expected(name, posts, refresh=bool(request.config.getoption("--refresh-expected")))
+
+
+def test_no_fixture_is_left_over():
+    for folder in ("pages", "hosts"):
+        assert (ROOT / "fixtures" / folder).is_dir()
+    hosts = {path.name for path in (ROOT / "fixtures" / "hosts").iterdir()}
+    text = "".join(Path(f).read_text("utf-8") for f in (ROOT / "crawler/sources").glob("*.toml"))
+    used = text + "".join(
+        path.read_text("utf-8", "replace")
+        for path in (ROOT / "fixtures" / "hosts").rglob("*")
+        if path.is_file()
+    )
+    assert {host for host in hosts if host not in used and host != "rsshub.app"} == set()
