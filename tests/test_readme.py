@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields
 
 import pytest
 
 import crawler
 from crawler import settings
 from crawler.posts import DIALECTS
-from crawler.sources import rules
+from crawler.sources import FEED_KEYS, PAGE_KEYS, SOURCE_KEYS, read_source
 from crawler.spiders.feed import FeedSpider
 from crawler.spiders.posts import PostsSpider
 from crawler.spiders.source import SourceSpider
@@ -45,12 +44,9 @@ def test_every_argument_stands_there(spider):
         assert f"-a {name}=" in README
 
 
-@pytest.mark.parametrize("rule", [rules.FeedRule, rules.PageRule, rules.Source])
-def test_every_key_of_a_source_file_stands_there(rule):
-    inner = {"name", "feeds", "pages", "zone_declared"}
-    for field in fields(rule):
-        if field.name not in inner:
-            assert re.search(rf"`{field.name}`|^{field.name} = ", README, re.MULTILINE), field.name
+@pytest.mark.parametrize("key", sorted({*SOURCE_KEYS, *FEED_KEYS, *PAGE_KEYS}))
+def test_every_key_of_a_source_file_stands_there(key):
+    assert re.search(rf"`{key}`|^{key} = |^\[\[{key}\]\]|`{key} = ", README, re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", crawler.__all__)
@@ -72,6 +68,15 @@ def test_make_targets_are_told_and_there():
 def test_links_lead_somewhere():
     for target in re.findall(r"\]\(([^)#]+)\)", README):
         assert target.startswith("http") or (ROOT / target).exists(), target
+
+
+def test_source_examples_validate():
+    examples = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    assert len(examples) >= 3
+    for example in examples:
+        source = read_source(example, name="example")
+        assert source.feeds
+        assert len(example.splitlines()) <= 25
 
 
 def test_python_example_runs(tmp_path, monkeypatch):

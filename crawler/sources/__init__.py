@@ -86,7 +86,7 @@ def read_source(
             f"none of {', '.join(sorted(RESERVED))}",
             path=path,
         )
-    values = _read_table(table, _SOURCE_KEYS, path, "")
+    values = _read_table(table, SOURCE_KEYS, path, "")
     values["zone_declared"] = "timezone" in values
     values.setdefault("timezone", timezone)
     if "delay" in values:
@@ -106,7 +106,7 @@ def read_source(
 
 
 def _read_feed(table: object, path: str, where: str, rsshub: str) -> FeedRule:
-    values = _read_table(table, _FEED_KEYS, path, where)
+    values = _read_table(table, FEED_KEYS, path, where)
     if "url" not in values:
         raise SourceError("expected the feed's address", path=path, key=f"{where}: url")
     for key in ("url", "next_url"):
@@ -142,7 +142,7 @@ def _read_feed(table: object, path: str, where: str, rsshub: str) -> FeedRule:
 
 
 def _read_page(table: object, path: str, where: str) -> PageRule:
-    values = _read_table(table, _PAGE_KEYS, path, where)
+    values = _read_table(table, PAGE_KEYS, path, where)
     if "body" not in values:
         raise SourceError(
             f"expected the selector of the text, or {AUTO!r}", path=path, key=f"{where}: body"
@@ -340,7 +340,7 @@ def _one_of(*allowed: str) -> Check:
     return check
 
 
-_SOURCE_KEYS: dict[str, Check] = {
+SOURCE_KEYS: dict[str, Check] = {
     "label": _text,
     "slug": _slug,
     "section": _text,
@@ -356,7 +356,7 @@ _FIELD_KEYS = (
     "id", "title", "link", "detail", "date", "updated", "summary", "content", "author", "origin",
     "image", "tags", "stocks",
 )  # fmt: skip
-_FEED_KEYS: dict[str, Check] = {
+FEED_KEYS: dict[str, Check] = {
     "url": _url,
     "channel": _text,
     "format": _one_of("html", "json"),
@@ -379,7 +379,7 @@ _SELECTOR_KEYS = (
     "body", "title", "subtitle", "published", "updated", "byline", "origin", "editor", "section",
     "channel", "tags", "stocks", "lead", "image", "caption", "next",
 )  # fmt: skip
-_PAGE_KEYS: dict[str, Check] = {
+PAGE_KEYS: dict[str, Check] = {
     **dict.fromkeys(_SELECTOR_KEYS, _text),
     "format": _one_of("html", "json"),
     "drop": _texts,
