@@ -250,15 +250,15 @@ def test_a_rule_that_cannot_be_read_is_a_page_error():
 def test_fixture_page_gives_what_stands_beside_it(name):
     path = ROOT / name
     expected = tomllib.loads(path.read_text("utf-8"))
+    page = next(path.parent.glob(f"{path.stem}.[hj]*"))  # .html or .json
     article = extract_article(
-        path.with_suffix(".html").read_bytes(),
+        page.read_bytes(),
         url=expected["url"],
         rule=load_sources()[path.parent.name].pages,
     )
-    assert article.published is not None
     assert {
         "title": article.title,
-        "published": article.published.isoformat(),
+        "published": article.published.isoformat() if article.published else "",
         "origin": article.origin or "",
         "text": visible(article),
     } == {

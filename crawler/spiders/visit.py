@@ -398,6 +398,12 @@ class Visit:
         if listing.day and _is_missing(failure):
             self.report.warn(f"no issue of {listing.day}: {say_failure(failure)}", request.url)
             return
+        if listing.page > 1 and listing.rule.next_url and _is_missing(failure):
+            # Pages that are counted on end where one is missing; the second rarely is.
+            if listing.page == 2:
+                self.report.warn(f"no page 2 of the list: {say_failure(failure)}", request.url)
+            self._settle(listing)
+            return
         self._list_failed(listing, say_failure(failure), request.url)
 
     def _hear(self, failure: Failure) -> None:
@@ -640,9 +646,11 @@ class Visit:
         known = [parts.item.body, *filter(None, parts.bodies.values())]
         parts.bodies[url] = "" if page.article.body in known else page.article.body
         parts.item.captions |= page.article.captions
+        # Pages that the first one counted are all known, and counted again they get other names.
+        others = () if parts.rule and parts.rule.page_count else page.others
         further = [
             other
-            for other in self._list_others(page.others, response.url)
+            for other in self._list_others(others, response.url)
             if other not in parts.bodies and other != parts.item.base_url
         ][: MOST_FOLLOWED - len(parts.bodies)]
         parts.bodies |= dict.fromkeys(further)
