@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -110,3 +111,24 @@ def test_no_fixture_is_left_over():
         if path.is_file()
     )
     assert {host for host in hosts if host not in used and host != "rsshub.app"} == set()
+
+
+def test_an_hour_on_the_home_page_of_cs_is_of_the_day_in_the_address(site):
+    source = SOURCES["cs"]
+    rule = next(rule for rule in source.feeds if rule.url == "https://www.cs.com.cn/")
+    [data] = read_lists(site, rule)
+    day = "detail_20260603"
+    assert data.count(day.encode()) == 1
+    # Where no address says the day, it is the one on which the hour was last.
+    for text, days in (
+        (data, [5, 5, 4, 3]),
+        (data.replace(b"detail_2026", b"t2026"), [5, 5, 4, 4]),
+    ):
+        feed = parse_feed(
+            text,
+            url=rule.url,
+            rule=rule,
+            timezone=source.timezone,
+            now=datetime(2026, 6, 5, 2, 30, tzinfo=UTC),
+        )
+        assert [entry.published.day for entry in feed.entries if entry.published] == days
