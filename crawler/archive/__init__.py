@@ -36,6 +36,7 @@ __all__ = [
     "Validator",
     "Verdict",
     "identify_article",
+    "read_states",
 ]
 
 logger = logging.getLogger(__name__)
@@ -191,6 +192,22 @@ class Archive:
                 if isinstance(member, Validator):
                     self._ledger.put_validator(member)
         return outcomes
+
+
+def read_states(root: Path, sources: Iterable[str]) -> dict[str, SourceState]:
+    """Gives what the last runs told of these sources, of those that had one; writes nothing.
+
+    Raises LedgerError.
+    """
+    path = root / "ledger.sqlite3"
+    if not path.is_file():
+        return {}
+    ledger = Ledger(path, read_only=True)
+    try:
+        notes = {source: ledger.find_note(f"source {source}") for source in sources}
+    finally:
+        ledger.close()
+    return {source: parse_state(note) for source, note in notes.items() if note}
 
 
 class _Marker:

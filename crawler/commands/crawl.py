@@ -5,8 +5,11 @@ from __future__ import annotations
 import argparse
 import gc
 import sys
+from collections.abc import Mapping
 
+from scrapy import Spider
 from scrapy.commands import BaseRunSpiderCommand
+from scrapy.crawler import CrawlerProcessBase
 from scrapy.exceptions import UsageError
 from scrapy.spiderloader import get_spider_loader
 
@@ -55,15 +58,23 @@ class Command(BaseRunSpiderCommand):
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
         assert self.crawler_process is not None
-        # What was imported stays, and articles are no cycles: the collector need not look often.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(20_000, 20, 50)
-        crawler = self.crawler_process.create_crawler(args[0])
-        self.crawler_process.crawl(crawler, **opts.spargs)
-        self.crawler_process.start()
-        reporter = crawler.get_extension(RunReporter)
-        if self.crawler_process.bootstrap_failed or reporter is None:
-            self.exitcode = 1
-        else:
-            self.exitcode = reporter.report.exit_status
+        self.exitcode = run_spider(self.crawler_process, args[0], opts.spargs)
+
+
+def run_spider(
+    process: CrawlerProcessBase,
+    spider: str | type[Spider],
+    arguments: Mapping[str, str],
+) -> int:
+    """Runs one spider to its end; gives the exit status that its report tells."""
+    # What was imported stays, and articles are no cycles: the collector need not look often.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+    crawler = process.create_crawler(spider)
+    process.crawl(crawler, **arguments)
+    process.start()
+    reporter = crawler.get_extension(RunReporter)
+    if process.bootstrap_failed or reporter is None:
+        return 1
+    return reporter.report.exit_status

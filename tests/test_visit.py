@@ -1,0 +1,399 @@
+"""A source's lists to their end, articles of several pages, drift, and many sources in one run."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from crawler.posts import parse_post
+from tests.conftest import Desk
+
+DATE = "Date: Fri, 05 Jun 2026 02:30:00 GMT"
+
+
+def declare(desk: Desk, text: str, name: str = "mine") -> None:
+    text = text.replace("SITE", desk.site.url)
+    (desk.folder / "sources" / f"{name}.toml").write_text(text, "utf-8")
+
+
+def serve(desk: Desk, pages: dict[str, str]) -> None:
+    desk.site.overlay |= {path: text.encode() for path, text in pages.items()}
+
+
+def list_page(numbers: range, tail: str = "", date: str = "06-03 18:26") -> str:
+    rows = "".join(f'<li><a href="/a/{n}.html">第{n}条新闻</a><i>{date}</i></li>' for n in numbers)
+    return f"<html><ul>{rows}</ul>{tail}</html>"
+
+
+def article(n: int, text: str = "", head: str = "") -> str:
+    text = text or f"这是第{n}条新闻的正文，写得足够长，说的是第{n}件事。" * 3
+    return (
+        f"<html><head>{head}</head><h1>第{n}条新闻</h1><em>2026年06月03日 18:26</em>"
+        f'<div id="text"><p>{text}</p></div></html>'
+    )
+
+
+def serve_articles(desk: Desk, numbers: range) -> None:
+    serve(desk, {f"/a/{n}.html": article(n) for n in numbers})
+
+
+NUMBERED = """
+label = "页码"
+timezone = "Asia/Shanghai"
+[[feed]]
+url = "SITE/list.html"
+rows = "li"
+date = "i"
+next_url = "SITE/list_{page}.html"
+[[page]]
+title = "h1"
+published = "em"
+body = "#text"
+"""
+
+
+def paths(desk: Desk, start: int = 0) -> list[str]:
+    return [request.path for request in desk.site.requests[start:]]
+
+
+def titles(desk: Desk) -> set[str]:
+    return {parse_post(data).article.title for data in desk.files("posts").values()}
+
+
+# ---------------------------------------------------------------- lists of several pages
+
+
+def test_numbered_list_is_read_to_its_end_and_then_only_as_far_as_it_is_new(desk):
+    declare(desk, NUMBERED)
+    serve_articles(desk, range(1, 9))
+    serve(
+        desk,
+        {
+            "/list.html": list_page(range(6, 8)),
+            "/list_2.html": list_page(range(4, 6)),
+            "/list_3.html": list_page(range(1, 4)),
+        },
+    )
+    # The page behind the last one is a 404, which is a refusal but no loss.
+    report = desk.crawl("mine")["sources"]["mine"]
+    assert report["new"] == 7
+    start = len(desk.site.requests)
+    serve(desk, {"/list.html": list_page(range(7, 9)), "/list_4.html": "<html><ul></ul></html>"})
+    report = desk.crawl("mine")["sources"]["mine"]
+    assert report["new"] == 1
+    # The first run did not come to an end, so this one goes there again.
+    assert "/list_4.html" in paths(desk, start)
+    start = len(desk.site.requests)
+    serve(desk, {"/list.html": list_page(range(6, 9))})
+    report = desk.crawl("mine")["sources"]["mine"]
+    assert report["new"] == 0
+    assert "/list_2.html" not in paths(desk, start)
+    assert len(titles(desk)) == 8
+
+
+def test_list_stops_at_the_day_asked_for(desk):
+    declare(desk, NUMBERED)
+    serve_articles(desk, range(1, 9))
+    serve(
+        desk,
+        {
+            "/list.html": list_page(range(6, 8), date="2026-06-03 18:26"),
+            "/list_2.html": list_page(range(4, 6), date="2026-06-02 18:26"),
+            "/list_3.html": list_page(range(1, 4), date="2026-06-01 18:26"),
+        },
+    )
+    report = desk.crawl("mine", "-a", "since=2026-06-03")["sources"]["mine"]
+    assert report["new"] == 2
+    assert "/list_3.html" not in paths(desk)
+
+
+def test_a_page_that_repeats_itself_ends_the_list(desk):
+    declare(desk, NUMBERED)
+    serve_articles(desk, range(1, 3))
+    serve(desk, {f"/list{end}.html": list_page(range(1, 3)) for end in ("", "_2", "_3", "_4")})
+    assert desk.crawl("mine")["sources"]["mine"]["new"] == 2
+    assert "/list_3.html" not in paths(desk)
+
+
+CURSOR = """
+label = "游标"
+[[feed]]
+url = "SITE/api/news?size=2"
+format = "json"
+rows = "data.list"
+skip = "isAd"
+id = "code"
+title = "title"
+link = "join('', ['SITE/a/', code, '.html'])"
+date = "at"
+content = "text"
+next_url = "SITE/api/news?size=2&before={cursor}"
+cursor = "data.next"
+"""
+
+
+def json_page(numbers: range, cursor: str, **extra: object) -> str:
+    rows = [
+        {"code": str(n), "title": f"快讯{n}", "at": 1780482360 + n, "text": f"第{n}条快讯。"}
+        | extra
+        for n in numbers
+    ]
+    return json.dumps({"data": {"list": rows, "next": cursor}}, ensure_ascii=False)
+
+
+def test_cursor_leads_through_a_json_interface(desk):
+    declare(desk, CURSOR)
+    serve(
+        desk,
+        {
+            "/api/news?size=2": json_page(range(5, 7), "a&b=5"),
+            "/api/news?size=2&before=a%26b%3D5": json_page(range(3, 5), "3", isAd=0),
+            "/api/news?size=2&before=3": json_page(range(1, 3), ""),
+        },
+    )
+    report = desk.crawl("mine")["sources"]["mine"]
+    assert (report["new"], report["refused"], report["warnings"]) == (6, [], [])
+    assert titles(desk) == {f"快讯{n}" for n in range(1, 7)}
+    start = len(desk.site.requests)
+    assert desk.crawl("mine")["sources"]["mine"]["conditional"] == 1
+    assert len(paths(desk, start)) == 2  # robots.txt and the first page
+
+
+def test_rows_that_are_no_articles_are_skipped_and_counted(desk):
+    declare(desk, CURSOR)
+    serve(desk, {"/api/news?size=2": json_page(range(1, 4), "", isAd="1")})
+    report = desk.crawl("mine")["sources"]["mine"]
+    assert (report["skipped"], report["new"], report["feeds_failed"]) == (3, 0, 0)
+
+
+def test_an_article_that_failed_is_met_again_behind_known_ones(desk):
+    declare(desk, NUMBERED)
+    serve_articles(desk, range(2, 6))
+    serve(
+        desk,
+        {
+            "/list.html": list_page(range(4, 6)),
+            "/list_2.html": list_page(range(1, 4)),
+            "/list_3.html": "<html></html>",
+            "/a/1.html": "<html><h1>第1条新闻</h1></html>",
+        },
+    )
+    report = desk.crawl("mine")["sources"]["mine"]
+    assert (report["new"], report["refused_count"]) == (4, 1)
+    serve(desk, {"/list.html": list_page(range(4, 6)) + " ", "/a/1.html": article(1)})
+    assert desk.crawl("mine")["sources"]["mine"]["new"] == 1
+    assert "第1条新闻" in titles(desk)
+
+
+DATED = """
+label = "电子报"
+timezone = "Asia/Shanghai"
+[[feed]]
+url = "SITE/paper/{date:%Y%m/%d}/node.html"
+rows = "//li"
+title = "./a"
+link = "./a/@href"
+tags = "./ancestor::dl/dt"
+next = "//p/a"
+[[page]]
+title = "h1"
+body = "#text"
+"""
+
+
+def test_issues_are_read_by_day_and_a_missing_one_is_no_failure(desk):
+    declare(desk, DATED)
+    serve_articles(desk, range(1, 4))
+    issue = "<dl><dt>第A00{}版 要闻</dt><dd><ul><li><a href='/a/{}.html'>第{}条新闻</a></ul></dl>"
+    serve(
+        desk,
+        {
+            "/paper/202606/04/node.html": "<p><a href='node_2.html'>第A002版</a>"
+            + issue.format(1, 1, 1),
+            "/paper/202606/04/node_2.html": issue.format(2, 2, 2),
+        },
+    )
+    report = desk.crawl("mine", "-a", "since=2026-06-03", "-a", "until=2026-06-05")
+    counts = report["sources"]["mine"]
+    assert (report["exit_status"], counts["new"], counts["feeds"]) == (0, 2, 1)
+    assert sum("no issue of" in warning["reason"] for warning in counts["warnings"]) == 2
+    posts = [parse_post(data).article for data in desk.files("posts").values()]
+    assert {post.keywords[0] for post in posts} == {"第A001版 要闻", "第A002版 要闻"}
+    assert {f"{post.published:%Y-%m-%dT%H:%M}" for post in posts} == {"2026-06-03T16:00"}
+
+
+# ---------------------------------------------------------------- articles of several pages
+
+SEVERAL = """
+label = "分页"
+timezone = "Asia/Shanghai"
+noise = ["郑重声明：.*"]
+[[feed]]
+url = "SITE/list.html"
+rows = "li"
+[[page]]
+title = "h1"
+published = "em"
+body = "#text"
+"""
+COUNTED = SEVERAL + "page_count = 'countPage = (\\d+)'\n"
+LINKED = SEVERAL + 'next = ".pages a"\n'
+SCRIPT = "<script>var countPage = 3;</script>"
+
+
+@pytest.mark.parametrize(
+    ("source", "head", "links"),
+    [
+        (COUNTED, SCRIPT, ["", "", ""]),
+        (LINKED, "", ["<a href='1_1.html'>2</a><a href='1_2.html'>3</a>"] * 3),
+        (LINKED, "", ["<a href='1_1.html'>下一页</a>", "<a href='1_2.html'>下一页</a>", ""]),
+    ],
+    ids=["counted", "linked", "chained"],
+)
+def test_article_of_three_pages_is_one_post(desk, source, head, links):
+    declare(desk, source)
+    serve(desk, {"/list.html": list_page(range(1, 2))})
+    texts = ["第一页的话。", "第二页的话。</p><p>郑重声明：无关。", "第三页的话。"]
+    for name, text, link in zip(("1", "1_1", "1_2"), texts, links, strict=True):
+        page = article(1, text, head).replace("</html>", f"<div class=pages>{link}</div></html>")
+        serve(desk, {f"/a/{name}.html": page})
+    report = desk.crawl("mine")["sources"]["mine"]
+    assert (report["new"], report["pages"], report["refused"]) == (1, 3, [])
+    (data,) = desk.files("posts").values()
+    assert parse_post(data).article.body == "第一页的话。\n\n第二页的话。\n\n第三页的话。"
+
+
+def test_a_missing_page_makes_the_article_partial_and_a_failing_one_waits(desk):
+    declare(desk, COUNTED)
+    serve(desk, {"/list.html": list_page(range(1, 2)), "/a/1.html": article(1, "一。", SCRIPT)})
+    serve(desk, {"/a/1_1.html": "<html>没有正文</html>", "/a/1_2.html": article(1, "三。")})
+    report = desk.crawl("mine", status=1)["sources"]["mine"]
+    assert (report["new"], report["refused_count"]) == (0, 1)
+    del desk.site.overlay["/a/1_1.html"]
+    report = desk.crawl("mine")["sources"]["mine"]
+    assert (report["new"], report["partial"]) == (1, 1)
+    (data,) = desk.files("posts").values()
+    post = parse_post(data).article
+    assert (post.partial, post.body) == ("page 2: HTTP 404", "一。\n\n三。")
+
+
+# ---------------------------------------------------------------- drift
+
+
+def warnings_of(report: dict) -> str:
+    return "\n".join(warning["reason"] for warning in report["warnings"])
+
+
+def test_a_list_whose_rows_are_gone_fails_by_name(desk):
+    declare(desk, NUMBERED)
+    serve(desk, {"/list.html": "<html><ol><dd>新版式</dd></ol></html>"})
+    report = desk.crawl("mine", status=1)["sources"]["mine"]
+    assert "rows 'li' matched nothing" in warnings_of(report)
+
+
+def test_pages_that_no_rule_fits_fail_the_source(desk):
+    declare(desk, NUMBERED)
+    serve(desk, {"/list.html": list_page(range(1, 4)), "/list_2.html": "<html></html>"})
+    serve(desk, {f"/a/{n}.html": article(n).replace('"text"', '"body"') for n in range(1, 4)})
+    report = desk.crawl("mine", status=1)["sources"]["mine"]
+    assert report["refused"][0]["reason"] == "no page rule fits: nothing to see in body '#text'"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda n, page: page.replace(f"第{n}条新闻</h1>", "登录</h1>"), "have the title '登录'"),
+        (lambda n, page: page.replace("18:26", "10:26"), "lie -8 hours off those of the list"),
+        (lambda n, page: article(n, "见视频。"), "hold less than 40 characters"),
+        (lambda n, page: page.replace("2026年", "2099年"), "dates lie in the future"),
+        (lambda n, page: page.replace("<em>", "<b>"), "published 'em' gives nothing"),
+    ],
+    ids=["one title", "eight hours", "hollow", "future", "no date"],
+)
+def test_odd_pages_are_named_in_the_same_run(desk, change, reason):
+    declare(desk, NUMBERED)
+    serve(desk, {"/list.html": list_page(range(1, 5)), "/list_2.html": "<html></html>"})
+    serve(desk, {f"/a/{n}.html": change(n, article(n)) for n in range(1, 5)})
+    report = desk.crawl("mine")["sources"]["mine"]
+    assert reason in warnings_of(report)
+    assert "page rule '#text'" in warnings_of(report)
+
+
+def test_suddenly_short_bodies_are_named(desk):
+    declare(desk, NUMBERED)
+    serve(desk, {"/list.html": list_page(range(1, 13)), "/list_2.html": "<html></html>"})
+    serve(desk, {f"/a/{n}.html": article(n, f"第{n}条的长文。" * 60) for n in range(1, 13)})
+    assert "suddenly short" not in warnings_of(desk.crawl("mine")["sources"]["mine"])
+    serve(desk, {"/list.html": list_page(range(13, 17))})
+    serve(desk, {f"/a/{n}.html": article(n, f"第{n}条的摘要。" * 8) for n in range(13, 17)})
+    assert "suddenly short" in warnings_of(desk.crawl("mine")["sources"]["mine"])
+
+
+# ---------------------------------------------------------------- harvest
+
+
+@contextmanager
+def silent_server() -> Iterator[str]:
+    """Takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        held: list[socket.socket] = []
+
+        def take() -> None:
+            while True:
+                try:
+                    held.append(server.accept()[0])
+                except OSError:
+                    return
+
+        threading.Thread(target=take, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        for connection in held:
+            connection.close()
+
+
+def closed_port() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+def test_harvest_of_sixty_sources_is_not_held_up_by_dead_and_slow_ones(desk, tmp_path):
+    for path in (tmp_path / "sources").glob("*.toml"):
+        path.unlink()
+    feed = "label = '源{0}'\n[[feed]]\nurl = '{1}/feed{0}.json'\n"
+    with silent_server() as slow:
+        for n in range(60):
+            url = closed_port() if n % 20 == 7 else slow if n % 30 == 4 else desk.site.url
+            declare(desk, feed.format(n, url), f"s{n:02}")
+            items = [
+                {"id": f"{n}-{i}", "title": f"题{n}-{i}", "content_text": "文"} for i in (1, 2)
+            ]
+            version = "https://jsonfeed.org/version/1.1"
+            document = {"version": version, "title": f"源{n}", "items": items}
+            serve(desk, {f"/feed{n}.json": json.dumps(document)})
+        names = [f"s{n:02}" for n in range(60)]
+        desk.scrapy("harvest", "-s", "NEWS_MAX_SECONDS=3", *names, status=1)
+    report = desk.report()
+    assert len(report["sources"]) == 60
+    failed = {name for name, counts in report["sources"].items() if counts["feeds_failed"]}
+    assert failed == {"s07", "s27", "s47", "s04", "s34"}
+    assert sum(counts["new"] for counts in report["sources"].values()) == 110
+    table = desk.scrapy("sources", *names).stdout
+    assert table.count("failed the last time") == 5
+    assert "源59" in table
+
+
+def test_harvest_without_names_takes_what_is_due(desk: Desk) -> None:
+    desk.scrapy("harvest", "wire")
+    asked = len(desk.site.requests)
+    # The shipped sources have never run: they are due, and the site knows none of their lists here.
+    desk.scrapy("harvest", "-s", "NEWS_RSSHUB=http://rsshub.invalid", through_site=True, status=1)
+    report = desk.report()["sources"]
+    assert "stcn" in report
+    assert "list-json" in report
+    assert "wire" not in report
+    assert not any("/wire/" in request.path for request in desk.site.requests[asked:])
