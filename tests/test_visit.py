@@ -79,21 +79,33 @@ def test_numbered_list_is_read_to_its_end_and_then_only_as_far_as_it_is_new(desk
             "/list_3.html": list_page(range(1, 4)),
         },
     )
-    # The page behind the last one is a 404, which is a refusal but no loss.
+    # The page behind the last one is missing: so a list ends whose pages are counted on.
     report = desk.crawl("mine")["sources"]["mine"]
     assert report["new"] == 7
+    assert report["refused"] == []
+    assert "/list_4.html" in paths(desk)
     start = len(desk.site.requests)
-    serve(desk, {"/list.html": list_page(range(7, 9)), "/list_4.html": "<html><ul></ul></html>"})
+    serve(desk, {"/list.html": list_page(range(7, 9))})
     report = desk.crawl("mine")["sources"]["mine"]
     assert report["new"] == 1
-    # The first run did not come to an end, so this one goes there again.
-    assert "/list_4.html" in paths(desk, start)
+    assert "/list_3.html" not in paths(desk, start)
     start = len(desk.site.requests)
     serve(desk, {"/list.html": list_page(range(6, 9))})
     report = desk.crawl("mine")["sources"]["mine"]
     assert report["new"] == 0
     assert "/list_2.html" not in paths(desk, start)
     assert len(titles(desk)) == 8
+
+
+def test_a_counted_list_without_a_second_page_is_named(desk):
+    declare(desk, NUMBERED)
+    serve_articles(desk, range(1, 3))
+    serve(desk, {"/list.html": list_page(range(1, 3))})
+    report = desk.crawl("mine")["sources"]["mine"]
+    assert "no page 2 of the list: HTTP 404" in [
+        warning["reason"] for warning in report["warnings"]
+    ]
+    assert desk.crawl("mine")["sources"]["mine"]["conditional"] == 1
 
 
 def test_list_stops_at_the_day_asked_for(desk):
@@ -264,6 +276,7 @@ def test_article_of_three_pages_is_one_post(desk, source, head, links):
         serve(desk, {f"/a/{name}.html": page})
     report = desk.crawl("mine")["sources"]["mine"]
     assert (report["new"], report["pages"], report["refused"]) == (1, 3, [])
+    assert report["partial"] == 0
     (data,) = desk.files("posts").values()
     assert parse_post(data).article.body == "第一页的话。\n\n第二页的话。\n\n第三页的话。"
 
