@@ -88,7 +88,7 @@ class Command(ScrapyCommand):
         first = findings[0]
         second = _probe(responses[1], options) if len(responses) > 1 else None
         near = [source for source in sources.values() if _is_of(source, responses[0].url)]
-        readers = []
+        readers: list[str] = []
         for response, finding in zip(responses, [first, second], strict=False):
             if finding:
                 _print_finding(response, finding)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from selectolax.lexbor import LexborNode
 
@@ -51,8 +52,10 @@ def propose_page(
     except PageError:
         return PageRule(body=AUTO)
     fields = ("title", "published", "byline", "origin")
-    wrong = [name for name in fields if getattr(read, name) != getattr(article, name)]
-    return replace(rule, **dict.fromkeys(wrong))
+    wrong: dict[str, Any] = {
+        name: None for name in fields if getattr(read, name) != getattr(article, name)
+    }
+    return replace(rule, **wrong)
 
 
 def _name(root: LexborNode, node: LexborNode | None) -> str | None:
