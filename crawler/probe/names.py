@@ -71,7 +71,7 @@ def _list_selectors(root: LexborNode, node: LexborNode, most: int) -> Iterator[s
     own = list(dict.fromkeys(list_names(node)))[:6]
     yield from (name for name in own if name[0] in "#.")
     ancestors: list[LexborNode] = []
-    bare = [name for name in own if name[0] not in "#." and "." not in name]
+    bare = [name for name in own if name == node.tag]
     parent = node.parent
     while parent is not None and parent.mem_id != root.mem_id and len(ancestors) < most:
         if parent.tag not in ("html", "body"):
