@@ -29,6 +29,10 @@ class NotAPageError(PageError):
     """What came is no text at all: a PDF, an image, a video."""
 
 
+class GonePageError(PageError):
+    """A page that says itself that its article is gone, or not open to everybody."""
+
+
 class LimitError(FeedError):
     """An input is over a bound; the reason names the ``NEWS_MAX_…`` setting."""
 

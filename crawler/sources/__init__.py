@@ -377,7 +377,7 @@ FEED_KEYS: dict[str, Check] = {
 }
 _SELECTOR_KEYS = (
     "body", "title", "subtitle", "published", "updated", "byline", "origin", "editor", "section",
-    "channel", "tags", "stocks", "lead", "image", "caption", "next",
+    "channel", "tags", "stocks", "lead", "image", "caption", "gone", "next",
 )  # fmt: skip
 PAGE_KEYS: dict[str, Check] = {
     **dict.fromkeys(_SELECTOR_KEYS, _text),

@@ -78,7 +78,9 @@ class PageRule:
 
     Selectors are CSS (with ``::text`` and ``::attr()``) or XPath; with ``format`` "json" they are
     JMESPath. ``body`` "auto" leaves the text to structured data and the densest text. ``drop`` is
-    taken out of the body before anything reads it. ``since`` and ``until`` say (inclusively, in the
+    taken out of the body before anything reads it. A page on which ``gone`` finds something (an
+    element, or a value that is neither null, false nor 0) is no article any more, or none that is
+    open: what the feed itself says is written. ``since`` and ``until`` say (inclusively, in the
     source's zone) of which days articles can have this layout.
 
     The other pages of an article are the addresses that ``next`` finds, or as many as the first
@@ -104,6 +106,7 @@ class PageRule:
     image: str | None = None
     caption: str | None = None
     drop: tuple[str, ...] = ()
+    gone: str | None = None
     next: str | None = None
     page_count: str | None = None
     page_url: str = "{base}_{n}{ext}"

@@ -29,7 +29,7 @@ from crawler.bylines import clean_byline
 from crawler.dates import parse_date
 from crawler.drift import Sight, Watch, find_drift
 from crawler.encoding import decode_text
-from crawler.errors import FeedError, PageError
+from crawler.errors import FeedError, GonePageError, PageError
 from crawler.extensions import say_error
 from crawler.feeds import parse_feed
 from crawler.feeds.fields import DATES_WITHOUT_ZONE, count_visible
@@ -136,7 +136,9 @@ class Visit:
         self._fresh_s = 0
         self._retry_after_s = 0
         self._unseen: set[object] = set()
-        report.verified = source.verified
+        unseen = [feed for feed in source.feeds if not feed.verified]
+        unseen_pages = [page for page in source.pages if not page.verified]
+        report.verified = source.verified and not (unseen or unseen_pages)
 
     # ------------------------------------------------------------ feeds
 
@@ -353,7 +355,6 @@ class Visit:
 
     def _say_unseen(self, name: str, url: str) -> None:
         """Says once a run that a layout is used which nobody has seen lately."""
-        self.report.verified = False
         if name not in self._unseen:
             self._unseen.add(name)
             self.report.warn(f"{name}: verified = false, nobody has seen this layout lately", url)
@@ -488,6 +489,8 @@ class Visit:
         if asked is not None:
             self.report.unchanged += 1  # listed twice
             if not asked.done:
+                if listing.number < asked.listing.number:
+                    asked.listing = listing  # the channel declared first counts
                 ticket.open += 1
                 asked.tickets.append(ticket)
             elif asked.failed:
@@ -519,7 +522,7 @@ class Visit:
         try:
             page = self._read_page(text, response, self.source.pages, entry.published)
         except PageError as error:
-            if not self.source.pages:
+            if not self.source.pages or isinstance(error, GonePageError):
                 return self._write_partial(asked, error.reason, response.url)
             # The layout has changed, or is one that the rules do not know: to be met again.
             self._give_up(asked)
