@@ -37,6 +37,18 @@ class LimitError(FeedError):
     """An input is over a bound; the reason names the ``NEWS_MAX_…`` setting."""
 
 
+class DownloadError(NewsError):
+    """A request brought no response that may be used; the message says why."""
+
+
+class CutError(DownloadError):
+    """Of a response a part is missing or broken; asking again may bring all of it."""
+
+
+class TooLargeError(DownloadError):
+    """A response is over NEWS_MAX_BYTES when it is decoded."""
+
+
 class SourceError(NewsError):
     """A source file does not validate: file, key, what was found, what was expected."""
 

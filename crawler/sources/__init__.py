@@ -349,6 +349,7 @@ SOURCE_KEYS: dict[str, Check] = {
     "delay": _seconds,
     "concurrency": _count,
     "verified": _flag,
+    "verify_certificate": _flag,
     "feed": _tables,
     "page": _tables,
 }

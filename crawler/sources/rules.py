@@ -123,7 +123,8 @@ class Source:
     ``noise`` are expressions: a paragraph that one of them matches wholly is no text of the
     article. ``delay_s`` (seconds between requests to one host) and ``concurrency`` (requests to one
     host at a time) are this source's own manners, None the settings'. ``verified`` is False for a
-    source that nobody has seen working lately; reports repeat it.
+    source that nobody has seen working lately; reports repeat it. ``verify_certificate`` is False
+    for hosts whose certificates the operator takes on trust.
     """
 
     name: str
@@ -137,4 +138,11 @@ class Source:
     feeds: tuple[FeedRule, ...] = ()
     pages: tuple[PageRule, ...] = ()
     verified: bool = True
+    verify_certificate: bool = True
     zone_declared: bool = True
+
+    @property
+    def addresses(self) -> list[str]:
+        """What the operator declared: the hosts and ports of these may be asked wherever they
+        are."""
+        return [url for feed in self.feeds for url in (feed.url, feed.next_url) if url]

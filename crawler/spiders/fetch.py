@@ -12,6 +12,7 @@ from scrapy.http import Response
 from scrapy.settings import BaseSettings
 from twisted.python.failure import Failure
 
+from crawler.middlewares import AddressGuard, make_request
 from crawler.sources import Source
 from crawler.spiders.visit import say_failure
 
@@ -43,10 +44,15 @@ class FetchSpider(Spider):
 
     async def start(self) -> AsyncIterator[Any]:
         self.responses, self.reasons = [], []
+        guard = self.crawler.get_downloader_middleware(AddressGuard)
+        assert guard is not None
+        guard.declare(self.url)  # the operator's own; what it leads to is judged
         yield self._ask(self.url)
 
     def _ask(self, url: str) -> Request:
-        return Request(url, self.parse, errback=self.fail, headers=self.headers, dont_filter=True)
+        return make_request(
+            url, callback=self.parse, errback=self.fail, headers=self.headers, dont_filter=True
+        )
 
     def parse(self, response: Response, **_: Any) -> Iterable[Request]:
         self.responses.append(response)

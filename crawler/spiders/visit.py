@@ -29,13 +29,14 @@ from crawler.bylines import clean_byline
 from crawler.dates import parse_date
 from crawler.drift import Sight, Watch, find_drift
 from crawler.encoding import decode_text
-from crawler.errors import FeedError, GonePageError, PageError
+from crawler.errors import DownloadError, FeedError, GonePageError, PageError
 from crawler.extensions import say_error
 from crawler.feeds import parse_feed
 from crawler.feeds.fields import DATES_WITHOUT_ZONE, count_visible
 from crawler.feeds.lists import find_next_pages
 from crawler.feeds.whole import is_whole
 from crawler.items import NewsItem, Ticket
+from crawler.middlewares import make_request
 from crawler.options import Options
 from crawler.pages import Page, check_is_text, read_page
 from crawler.pages.noise import drop_noise
@@ -182,7 +183,7 @@ class Visit:
         return self._request_list(listing, headers)
 
     def _request_list(self, listing: _Listing, headers: dict[str, str]) -> Request:
-        return Request(
+        return make_request(
             listing.rule.url,
             headers=headers,
             callback=self.parse_feed,
@@ -502,7 +503,7 @@ class Visit:
         ticket.open += 1
         asked = _Asked(entry, feed, listing, digest, [ticket])
         self._asked[identity] = asked
-        return Request(
+        return make_request(
             entry.detail or entry.link or "",
             callback=self.parse_page,
             errback=self.page_failed,
@@ -621,7 +622,7 @@ class Visit:
         return [other for other in urls if urlsplit(other).netloc == host]
 
     def _ask_part(self, parts: _Parts, url: str) -> Request:
-        return Request(
+        return make_request(
             url,
             callback=self.parse_part,
             errback=self.part_failed,
@@ -836,6 +837,12 @@ def say_failure(failure: Failure) -> str:
     error = failure.value
     if isinstance(error, HttpError):
         return f"HTTP {error.response.status}"
+    if isinstance(error, DownloadError):
+        return str(error)
+    if isinstance(error, ValueError):  # raised by Scrapy and Twisted for what is no address
+        return f"refused address: it cannot be read: {error}"
+    if "max redirections" in str(error):
+        return "refused: more redirects than REDIRECT_MAX_TIMES"
     if isinstance(error, DownloadTimeoutError):
         return "timed out (NEWS_MAX_SECONDS)"
     if "download max size" in str(error) or "DOWNLOAD_MAXSIZE" in str(error):
@@ -850,7 +857,7 @@ def is_for_good(failure: Failure) -> bool:
     error = failure.value
     if isinstance(error, HttpError):
         return error.response.status in GONE
-    return isinstance(error, IgnoreRequest)
+    return isinstance(error, (IgnoreRequest, ValueError))
 
 
 def _is_missing(failure: Failure) -> bool:
