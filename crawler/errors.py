@@ -29,8 +29,24 @@ class NotAPageError(PageError):
     """What came is no text at all: a PDF, an image, a video."""
 
 
+class GonePageError(PageError):
+    """A page that says itself that its article is gone, or not open to everybody."""
+
+
 class LimitError(FeedError):
     """An input is over a bound; the reason names the ``NEWS_MAX_…`` setting."""
+
+
+class DownloadError(NewsError):
+    """A request brought no response that may be used; the message says why."""
+
+
+class CutError(DownloadError):
+    """Of a response a part is missing or broken; asking again may bring all of it."""
+
+
+class TooLargeError(DownloadError):
+    """A response is over NEWS_MAX_BYTES when it is decoded."""
 
 
 class SourceError(NewsError):

@@ -48,10 +48,22 @@ DOWNLOAD_DELAY = 0.25  # seconds between requests to one host
 RETRY_TIMES = 2  # after the first try
 REDIRECT_MAX_TIMES = 5
 COOKIES_ENABLED = False
-DOWNLOAD_HANDLERS = {"data": None, "file": None, "ftp": None, "s3": None}
+
+# ---- safety ----------------------------------------------------------------------------------
+DOWNLOADER_MIDDLEWARES = {
+    "crawler.middlewares.AddressGuard": 90,  # before robots.txt, which would be asked for
+    "crawler.middlewares.ContentEncoding": 590,
+    "scrapy.downloadermiddlewares.httpcompression.HttpCompressionMiddleware": None,
+}
+DOWNLOAD_HANDLERS = {
+    "http": "crawler.downloads.Handler",
+    "https": "crawler.downloads.Handler",
+    "data": None, "file": None, "ftp": None, "s3": None,
+}  # fmt: skip
+DOWNLOAD_VERIFY_CERTIFICATES = True
 TELNETCONSOLE_ENABLED = False
 REMOTE_CONTROL_ENABLED = False
-DOWNLOAD_VERIFY_CERTIFICATES = True
+METAREFRESH_MAXDELAY = 5  # seconds; a page that reloads itself later than that is no redirect
 
 # ---- speed: what was found to matter, in order ------------------------------------------------
 # By default Scrapy starts a hundred tasks for the output of every response.

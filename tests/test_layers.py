@@ -18,6 +18,7 @@ GLUE = {
     "pipelines",
     "extensions",
     "middlewares",
+    "downloads",
     "spiders",
     "commands",
 }

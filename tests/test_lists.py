@@ -328,7 +328,7 @@ def test_every_field_of_json():
         id="4199877",
         link="https://www.example.com/1.html",
         title="题",
-        summary="净利 &lt; 5%<br>\n第二行",
+        summary="<p>净利 &lt; 5%</p><p>第二行</p>",
         content="<p>全文。</p>",
         base_url=URL,
         authors=["林疏影", "柏舟"],

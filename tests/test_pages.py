@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from crawler.errors import NotAPageError, PageError
 from crawler.markup import to_text
 from crawler.pages import extract_article
+from crawler.pages.noise import drop_noise
 from crawler.sources import load_sources
 from crawler.sources.rules import PageRule
 
@@ -250,12 +251,11 @@ def test_a_rule_that_cannot_be_read_is_a_page_error():
 def test_fixture_page_gives_what_stands_beside_it(name):
     path = ROOT / name
     expected = tomllib.loads(path.read_text("utf-8"))
+    source = load_sources()[path.parent.name]
     page = next(path.parent.glob(f"{path.stem}.[hj]*"))  # .html or .json
-    article = extract_article(
-        page.read_bytes(),
-        url=expected["url"],
-        rule=load_sources()[path.parent.name].pages,
-    )
+    article = extract_article(page.read_bytes(), url=expected["url"], rule=source.pages)
+    if source.noise:
+        article.body = drop_noise(article.body, source.noise)
     assert {
         "title": article.title,
         "published": article.published.isoformat() if article.published else "",

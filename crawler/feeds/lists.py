@@ -30,6 +30,7 @@ from crawler.feeds.fields import (
 )
 from crawler.feeds.paths import (
     compile_path,
+    is_true,
     join_markup,
     list_scalars,
     list_texts,
@@ -407,7 +408,7 @@ def _read_json(text: str, url: str, rule: FeedRule, max_depth: int) -> _Found:
     document = read_document(text, url=url, max_depth=max_depth)
     found = search(rows_path, document)
     listed = [row for row in (found if isinstance(found, list) else [found]) if row is not None]
-    rows = [row for row in listed if skip is None or not _is_true(search(skip, row))]
+    rows = [row for row in listed if skip is None or not is_true(search(skip, row))]
     return _Found(
         base=url,
         rows=[
@@ -420,11 +421,6 @@ def _read_json(text: str, url: str, rule: FeedRule, max_depth: int) -> _Found:
             for name, path in rule.cursor.items()
         },
     )
-
-
-def _is_true(value: Any) -> bool:
-    """JMESPath has no zero that is false, and interfaces write "0"."""
-    return value not in (None, False, 0, "0", "", [], {}, "false")
 
 
 def _first(value: Any) -> str:

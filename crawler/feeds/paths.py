@@ -55,6 +55,12 @@ def search(path: Any, data: Any) -> Any:
         return None
 
 
+def is_true(value: Any) -> bool:
+    """Tells whether a value says yes. JMESPath has no zero that is false, and interfaces write
+    "0"."""
+    return value not in (None, False, 0, "0", "", [], {}, "false")
+
+
 def list_scalars(value: Any) -> list[str | float]:
     """Gives texts and numbers, of a list all of them; what else there is says nothing."""
     parts = value if isinstance(value, list) else [value]
@@ -66,10 +72,17 @@ def list_texts(value: Any) -> list[str]:
 
 
 def join_markup(texts: list[str]) -> str:
-    """Gives texts, each HTML or plain, as one HTML fragment."""
+    """Gives texts, each HTML or plain, as one HTML fragment; a plain line is a paragraph."""
     return "<br>\n".join(
-        text.strip() if looks_like_markup(text) else escape_text(text) for text in texts if text
+        text.strip() if looks_like_markup(text) else _escape_lines(text) for text in texts if text
     )
+
+
+def _escape_lines(text: str) -> str:
+    if "\n" not in text.strip():
+        return escape_text(text)
+    lines = (escape_text(line) for line in text.splitlines() if line.strip())
+    return "".join(f"<p>{line}</p>" for line in lines)
 
 
 def _find_embedded(text: str, url: str) -> str:

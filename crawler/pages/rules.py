@@ -12,10 +12,17 @@ from zoneinfo import ZoneInfo
 
 from crawler.article import Article
 from crawler.bylines import clean_byline, clean_editor, clean_origin
-from crawler.errors import FeedError, PageError
+from crawler.errors import FeedError, GonePageError, PageError
 from crawler.feeds.fields import read_title, read_url
 from crawler.feeds.lists import find_links, split_codes, split_words
-from crawler.feeds.paths import compile_path, join_markup, list_texts, read_document, search
+from crawler.feeds.paths import (
+    compile_path,
+    is_true,
+    join_markup,
+    list_texts,
+    read_document,
+    search,
+)
 from crawler.pages.generic import extract_generic
 from crawler.pages.values import find_date
 from crawler.selectors import (
@@ -37,7 +44,7 @@ MOST_PAGES = 100
 _TEXTS = ("title", "subtitle", "byline", "origin", "editor", "section", "channel", "lead")
 _DATES = ("published", "updated")
 _WORDS = ("tags", "stocks")
-_OTHERS = ("image", "caption", "next")
+_OTHERS = ("image", "caption", "gone", "next")
 _BASE = compile_selector("base::attr(href)")
 _IMAGE = compile_selector("img")
 
@@ -149,6 +156,9 @@ class _Reader:
         if layout.xpath not in self._trees:
             self._trees[layout.xpath] = parse_tree(self._text, layout.all)
         tree = self._trees[layout.xpath]
+        gone = layout.fields.get("gone")
+        if gone and (tree.select(gone) if gone.attribute is None else tree.find(gone)):
+            raise GonePageError(f"gone: the page has {rule.gone!r}", url=self._url)
         if layout.body is None:
             return self._read_auto(layout, tree, any_day=any_day)
         bodies = tree.outermost(tree.select(layout.body))
@@ -250,6 +260,8 @@ class _Reader:
         def values(path: str | None) -> list[str]:
             return list_texts(search(compile_path(path), self._document)) if path else []
 
+        if rule.gone and is_true(search(compile_path(rule.gone), self._document)):
+            raise GonePageError(f"gone: the page has {rule.gone!r}", url=self._url)
         body = join_markup(values(rule.body))
         if not body:
             return None

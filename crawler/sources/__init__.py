@@ -349,6 +349,7 @@ SOURCE_KEYS: dict[str, Check] = {
     "delay": _seconds,
     "concurrency": _count,
     "verified": _flag,
+    "verify_certificate": _flag,
     "feed": _tables,
     "page": _tables,
 }
@@ -377,7 +378,7 @@ FEED_KEYS: dict[str, Check] = {
 }
 _SELECTOR_KEYS = (
     "body", "title", "subtitle", "published", "updated", "byline", "origin", "editor", "section",
-    "channel", "tags", "stocks", "lead", "image", "caption", "next",
+    "channel", "tags", "stocks", "lead", "image", "caption", "gone", "next",
 )  # fmt: skip
 PAGE_KEYS: dict[str, Check] = {
     **dict.fromkeys(_SELECTOR_KEYS, _text),

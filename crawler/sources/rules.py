@@ -78,7 +78,9 @@ class PageRule:
 
     Selectors are CSS (with ``::text`` and ``::attr()``) or XPath; with ``format`` "json" they are
     JMESPath. ``body`` "auto" leaves the text to structured data and the densest text. ``drop`` is
-    taken out of the body before anything reads it. ``since`` and ``until`` say (inclusively, in the
+    taken out of the body before anything reads it. A page on which ``gone`` finds something (an
+    element, or a value that is neither null, false nor 0) is no article any more, or none that is
+    open: what the feed itself says is written. ``since`` and ``until`` say (inclusively, in the
     source's zone) of which days articles can have this layout.
 
     The other pages of an article are the addresses that ``next`` finds, or as many as the first
@@ -104,6 +106,7 @@ class PageRule:
     image: str | None = None
     caption: str | None = None
     drop: tuple[str, ...] = ()
+    gone: str | None = None
     next: str | None = None
     page_count: str | None = None
     page_url: str = "{base}_{n}{ext}"
@@ -120,7 +123,8 @@ class Source:
     ``noise`` are expressions: a paragraph that one of them matches wholly is no text of the
     article. ``delay_s`` (seconds between requests to one host) and ``concurrency`` (requests to one
     host at a time) are this source's own manners, None the settings'. ``verified`` is False for a
-    source that nobody has seen working lately; reports repeat it.
+    source that nobody has seen working lately; reports repeat it. ``verify_certificate`` is False
+    for hosts whose certificates the operator takes on trust.
     """
 
     name: str
@@ -134,4 +138,11 @@ class Source:
     feeds: tuple[FeedRule, ...] = ()
     pages: tuple[PageRule, ...] = ()
     verified: bool = True
+    verify_certificate: bool = True
     zone_declared: bool = True
+
+    @property
+    def addresses(self) -> list[str]:
+        """What the operator declared: the hosts and ports of these may be asked wherever they
+        are."""
+        return [url for feed in self.feeds for url in (feed.url, feed.next_url) if url]

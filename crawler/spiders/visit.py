@@ -29,13 +29,14 @@ from crawler.bylines import clean_byline
 from crawler.dates import parse_date
 from crawler.drift import Sight, Watch, find_drift
 from crawler.encoding import decode_text
-from crawler.errors import FeedError, PageError
+from crawler.errors import DownloadError, FeedError, GonePageError, PageError
 from crawler.extensions import say_error
 from crawler.feeds import parse_feed
 from crawler.feeds.fields import DATES_WITHOUT_ZONE, count_visible
 from crawler.feeds.lists import find_next_pages
 from crawler.feeds.whole import is_whole
 from crawler.items import NewsItem, Ticket
+from crawler.middlewares import make_request
 from crawler.options import Options
 from crawler.pages import Page, check_is_text, read_page
 from crawler.pages.noise import drop_noise
@@ -136,7 +137,9 @@ class Visit:
         self._fresh_s = 0
         self._retry_after_s = 0
         self._unseen: set[object] = set()
-        report.verified = source.verified
+        unseen = [feed for feed in source.feeds if not feed.verified]
+        unseen_pages = [page for page in source.pages if not page.verified]
+        report.verified = source.verified and not (unseen or unseen_pages)
 
     # ------------------------------------------------------------ feeds
 
@@ -180,7 +183,7 @@ class Visit:
         return self._request_list(listing, headers)
 
     def _request_list(self, listing: _Listing, headers: dict[str, str]) -> Request:
-        return Request(
+        return make_request(
             listing.rule.url,
             headers=headers,
             callback=self.parse_feed,
@@ -353,7 +356,6 @@ class Visit:
 
     def _say_unseen(self, name: str, url: str) -> None:
         """Says once a run that a layout is used which nobody has seen lately."""
-        self.report.verified = False
         if name not in self._unseen:
             self._unseen.add(name)
             self.report.warn(f"{name}: verified = false, nobody has seen this layout lately", url)
@@ -494,6 +496,8 @@ class Visit:
         if asked is not None:
             self.report.unchanged += 1  # listed twice
             if not asked.done:
+                if listing.number < asked.listing.number:
+                    asked.listing = listing  # the channel declared first counts
                 ticket.open += 1
                 asked.tickets.append(ticket)
             elif asked.failed:
@@ -505,7 +509,7 @@ class Visit:
         ticket.open += 1
         asked = _Asked(entry, feed, listing, digest, [ticket])
         self._asked[identity] = asked
-        return Request(
+        return make_request(
             entry.detail or entry.link or "",
             callback=self.parse_page,
             errback=self.page_failed,
@@ -525,7 +529,7 @@ class Visit:
         try:
             page = self._read_page(text, response, self.source.pages, entry.published)
         except PageError as error:
-            if not self.source.pages:
+            if not self.source.pages or isinstance(error, GonePageError):
                 return self._write_partial(asked, error.reason, response.url)
             # The layout has changed, or is one that the rules do not know: to be met again.
             self._give_up(asked)
@@ -624,7 +628,7 @@ class Visit:
         return [other for other in urls if urlsplit(other).netloc == host]
 
     def _ask_part(self, parts: _Parts, url: str) -> Request:
-        return Request(
+        return make_request(
             url,
             callback=self.parse_part,
             errback=self.part_failed,
@@ -841,6 +845,12 @@ def say_failure(failure: Failure) -> str:
     error = failure.value
     if isinstance(error, HttpError):
         return f"HTTP {error.response.status}"
+    if isinstance(error, DownloadError):
+        return str(error)
+    if isinstance(error, ValueError):  # raised by Scrapy and Twisted for what is no address
+        return f"refused address: it cannot be read: {error}"
+    if "max redirections" in str(error):
+        return "refused: more redirects than REDIRECT_MAX_TIMES"
     if isinstance(error, DownloadTimeoutError):
         return "timed out (NEWS_MAX_SECONDS)"
     if "download max size" in str(error) or "DOWNLOAD_MAXSIZE" in str(error):
@@ -855,7 +865,7 @@ def is_for_good(failure: Failure) -> bool:
     error = failure.value
     if isinstance(error, HttpError):
         return error.response.status in GONE
-    return isinstance(error, IgnoreRequest)
+    return isinstance(error, (IgnoreRequest, ValueError))
 
 
 def _is_missing(failure: Failure) -> bool:

@@ -1,0 +1,214 @@
+"""How a response is fetched: from an allowed address, with a good certificate, whole or not at all.
+
+Glue over Scrapy's handler of HTTP/1.1. Every direct connection of it is made by its pool, so there
+the endpoint is one that checks each IP address as it connects to it: between the check and the
+connection no name is looked up again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from OpenSSL import SSL
+from scrapy import Request
+from scrapy.core.downloader.handlers.http11 import (
+    HTTP11DownloadHandler,
+    _LenientHTTP11ClientFactory,
+    _LenientHTTP11ClientProtocol,
+    _TunnelingTCP4ClientEndpoint,
+)
+from scrapy.crawler import Crawler
+from scrapy.exceptions import DownloadFailedError, ResponseDataLossError
+from scrapy.http import Response
+from service_identity import VerificationError
+from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.interfaces import (
+    IOpenSSLClientConnectionCreator,
+    IReactorPluggableNameResolver,
+)
+from twisted.internet.ssl import CertificateOptions
+from twisted.web.client import HTTPConnectionPool
+from twisted.web.iweb import IPolicyForHTTPS
+from zope.interface import implementer
+
+from crawler.addresses import Origin, read_host
+from crawler.decoding import lacks_end
+from crawler.errors import CutError, DownloadError
+from crawler.middlewares import AddressGuard
+
+# Where the protocol leaves word that a server sent more than its Content-Length.
+_SURPLUS = "X-News-Surplus"
+
+
+class CutResponse(CutError, ResponseDataLossError):  # noqa: N818 - as IgnoreRequest
+    """A response that did not come whole; retried, being a data loss."""
+
+
+class NoResponse(DownloadError, DownloadFailedError):  # noqa: N818
+    """A connection that brought no response; retried, being a failed download."""
+
+
+class CertificateError(DownloadError):
+    """The server is not the one it says it is, or nobody vouches for it."""
+
+
+class Handler(HTTP11DownloadHandler):
+    """Scrapy's, with a pool that asks the address guard."""
+
+    def __init__(self, crawler: Crawler) -> None:
+        super().__init__(crawler)
+        from twisted.internet import reactor
+
+        policy: Any = _Policy(self._contextFactory, self._find_guard)
+        pool: Any = GuardedPool(reactor, persistent=True)  # type: ignore[no-untyped-call]
+        pool.maxPersistentPerHost = self._pool.maxPersistentPerHost
+        pool._factory = _Factory
+        pool.find_guard = self._find_guard
+        pool.policy = self._contextFactory = policy
+        pool.timeout_s = crawler.settings.getfloat("DOWNLOAD_TIMEOUT")
+        self._pool = pool
+
+    def _find_guard(self) -> AddressGuard:
+        guard = self._crawler.get_downloader_middleware(AddressGuard)
+        assert guard is not None  # without a guard nothing is asked
+        return guard
+
+    async def download_request(self, request: Request) -> Response:
+        try:
+            response = await super().download_request(request)
+        except ResponseDataLossError as error:
+            length = getattr(getattr(error.__cause__, "response", None), "length", None)
+            whole = f"before all of its {length} bytes" if isinstance(length, int) else "too early"
+            raise CutResponse(f"cut: the response ended {whole}") from error
+        except DownloadFailedError as error:
+            raise _explain(error) from error
+        if response.headers.pop(_SURPLUS, None):
+            raise CutResponse(f"cut: more than its {len(response.body)} bytes came")
+        # Scrapy's word for a response that ends where the connection does, as HTTP/1.0 has it.
+        has_no_length = "partial" in response.flags and "Content-Encoding" not in response.headers
+        if has_no_length and lacks_end(response.body):
+            raise CutResponse("cut: no end of the document")
+        self._find_guard().check_redirect(response)
+        return response
+
+
+def _explain(error: DownloadFailedError) -> DownloadError:
+    reasons = getattr(error.__cause__, "reasons", ())
+    for reason in reasons:
+        told = str(reason.value)
+        if isinstance(reason.value, VerificationError):
+            return CertificateError("certificate refused: it is another host's")
+        if isinstance(reason.value, SSL.Error):
+            if "certificate" in told:
+                return CertificateError(f"certificate refused: {_say_ssl(reason.value)}")
+            return NoResponse(f"no response: TLS failed: {_say_ssl(reason.value)}")
+    told = "; ".join(str(reason.value) or reason.type.__name__ for reason in reasons)
+    return NoResponse(f"no response: {told or error}")
+
+
+def _say_ssl(error: SSL.Error) -> str:
+    return "; ".join(part[-1] for part in error.args[0]) if error.args else "closed"
+
+
+# ---------------------------------------------------------------- connections
+
+
+class GuardedPool(HTTPConnectionPool):
+    """Opens connections to guarded addresses. Connections through a proxy are left to Scrapy: the
+    proxy is the operator's, and the one to look the host up."""
+
+    find_guard: Callable[[], AddressGuard]
+    policy: _Policy
+    timeout_s: float
+
+    def getConnection(self, key: Any, endpoint: Any) -> Any:  # noqa: N802
+        is_proxied = key[0] == b"http-proxy" or isinstance(endpoint, _TunnelingTCP4ClientEndpoint)
+        if not is_proxied:
+            scheme, host, port, bind_address = key
+            origin = (read_host(host.decode()), port)
+            reactor = _GuardedReactor(self._reactor, self.find_guard(), origin)
+            endpoint = HostnameEndpoint(
+                reactor,
+                host.decode(),
+                port,
+                timeout=self.timeout_s,
+                bindAddress=bind_address,
+            )
+            if scheme == b"https":
+                endpoint = wrapClientTLS(self.policy.creatorForNetloc(host, port), endpoint)
+        return super().getConnection(key, endpoint)
+
+
+@implementer(IReactorPluggableNameResolver)
+class _GuardedReactor:
+    """The reactor, but that it connects to no address that the guard refuses. An endpoint gives it
+    the IP addresses that a name has stood for, one by one."""
+
+    def __init__(self, reactor: Any, guard: AddressGuard, origin: Origin) -> None:
+        self._reactor = reactor
+        self._guard = guard
+        self._origin = origin
+
+    def connectTCP(self, host: str, *arguments: Any, **options: Any) -> Any:  # noqa: N802
+        self._guard.check_connection(self._origin, host)
+        return self._reactor.connectTCP(host, *arguments, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reactor, name)
+
+
+# ---------------------------------------------------------------- certificates
+
+
+@implementer(IPolicyForHTTPS)
+class _Policy:
+    """Scrapy's policy, but for hosts that the operator takes on trust."""
+
+    def __init__(self, verified: Any, find_guard: Callable[[], AddressGuard]) -> None:
+        self._verified = verified
+        self._find_guard = find_guard
+
+    def creatorForNetloc(self, hostname: bytes, port: int) -> Any:  # noqa: N802
+        if (read_host(hostname.decode()), port) in self._find_guard().unverified:
+            return _UnverifiedConnections(hostname)
+        return self._verified.creatorForNetloc(hostname, port)
+
+
+@implementer(IOpenSSLClientConnectionCreator)
+class _UnverifiedConnections:
+    def __init__(self, hostname: bytes) -> None:
+        self._hostname = hostname
+
+    def clientConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:  # noqa: N802, N803
+        connection = SSL.Connection(CertificateOptions(verify=False).getContext(), None)
+        connection.set_tlsext_host_name(self._hostname)
+        return connection
+
+
+# ---------------------------------------------------------------- whole responses
+
+
+class _Protocol(_LenientHTTP11ClientProtocol):
+    """Scrapy's, but that it notes bytes behind the end that a Content-Length set.
+
+    Twisted closes such a connection and gives the cut body as if it were whole.
+    """
+
+    def request(self, request: Any) -> Any:
+        done = super().request(request)
+        parser: Any = self._parser
+        finish = parser.finisher
+
+        def finished(rest: bytes) -> None:
+            if rest.strip() and parser.response.code not in parser.NO_BODY_CODES:
+                parser.headers.setRawHeaders(_SURPLUS, ["1"])
+            finish(rest)
+
+        parser.finisher = finished
+        return done
+
+
+class _Factory(_LenientHTTP11ClientFactory):
+    def buildProtocol(self, addr: Any) -> _Protocol:  # noqa: N802
+        return _Protocol(self._quiescentCallback)  # type: ignore[no-untyped-call]

@@ -1,0 +1,138 @@
+"""The rows of an HTML list, found by what they have in common. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from datetime import datetime
+
+from selectolax.lexbor import LexborNode
+
+from crawler.feeds.fields import read_url
+from crawler.pages.values import find_date
+from crawler.probe.names import is_within, name_nodes, name_within
+from crawler.selectors import LexborTree, visible_texts
+from crawler.sources.rules import FeedRule
+
+FEWEST_ROWS = 2
+# Fewer rows than this are a list only where each has its date.
+_FEW_ROWS = 4
+_LEAST_TITLE = 8  # characters of a headline; Latin ones are longer, navigation is shorter
+_LEAST_LATIN = 16
+_MOST_LINKS = 3_000
+_DATE_LENGTH = 60
+_HEADING = "h1, h2, h3, h4, h5, h6"
+_NEXT = re.compile(
+    r"^\s*(?:下一?页|后一页|下页|next(?: page)?|older.*|›|»|>|>>)\s*[>›»]*\s*$", re.IGNORECASE
+)
+_PAGE_NUMBER = re.compile(r"(?<=[?&])(page|pageNo|page_no|pageNum|pageIndex|page_index|p|pn)=1\b")
+
+
+def propose_html_list(
+    tree: LexborTree, *, url: str, timezone: str, now: datetime | None
+) -> FeedRule | None:
+    """Gives a rule for the rows of headlines that the page mostly consists of, None without any."""
+    best: tuple[float, list[tuple[LexborNode, LexborNode]]] | None = None
+    for group in _group_rows(tree):
+        rows = [row for row, _ in group]
+        dated = sum(bool(_date_node(row, timezone, now)) for row in rows)
+        if len(rows) < _FEW_ROWS and dated < len(rows):
+            continue
+        letters = sum(len(_text(link)) for _, link in group)
+        score = letters * (1 + 2 * dated / len(rows))
+        if best is None or score > best[0]:
+            best = (score, group)
+    if best is None:
+        return None
+    rows = [row for row, _ in best[1]]
+    links = [link for _, link in best[1]]
+    selector = name_nodes(tree.root, rows)
+    if selector is None:
+        return None
+    link = name_within(rows, links) or "a"
+    heads = [node.css_first(_HEADING) or node for node in links]
+    title = name_within(rows, heads) or link
+    dates = [(row, node) for row in rows if (node := _date_node(row, timezone, now)) is not None]
+    date = None
+    if len(dates) * 2 > len(rows):
+        date = name_within([row for row, _ in dates], [node for _, node in dates])
+    return FeedRule(
+        url=url,
+        format="html",
+        rows=selector,
+        title=title,
+        link=link,
+        date=date,
+        next=_find_next(tree),
+        next_url=None if _find_next(tree) else _number_pages(url),
+    )
+
+
+def _group_rows(tree: LexborTree) -> list[list[tuple[LexborNode, LexborNode]]]:
+    """Rows with their headline links, grouped by what they look like from outside."""
+    links = [node for node in tree.root.css("a[href]")[:_MOST_LINKS] if _is_headline(node)]
+    inside: defaultdict[int, int] = defaultdict(int)  # how many headlines an element has
+    seen: set[tuple[int, str]] = set()
+    for link in links:
+        href = link.attributes.get("href") or ""
+        node: LexborNode | None = link
+        while node is not None:
+            if (node.mem_id, href) not in seen:
+                seen.add((node.mem_id, href))
+                inside[node.mem_id] += 1
+            node = node.parent
+    groups: defaultdict[tuple[str, ...], dict[int, tuple[LexborNode, LexborNode]]] = defaultdict(
+        dict
+    )
+    for link in links:
+        row = link
+        while row.parent is not None and inside[row.parent.mem_id] == 1:
+            row = row.parent
+        parent = row.parent
+        if parent is None or row.tag in ("html", "body"):
+            continue
+        look = (_look(row), _look(parent), _look(parent.parent))
+        groups[look].setdefault(row.mem_id, (row, link))
+    return [list(group.values()) for group in groups.values() if len(group) >= FEWEST_ROWS]
+
+
+def _look(node: LexborNode | None) -> str:
+    return "" if node is None else f"{node.tag}.{node.attributes.get('class') or ''}"
+
+
+def _text(node: LexborNode) -> str:
+    return " ".join("".join(visible_texts(node)).split())
+
+
+def _is_headline(link: LexborNode) -> bool:
+    href = link.attributes.get("href") or ""
+    if not href or href.startswith(("#", "javascript:", "mailto:", "tel:")):
+        return False
+    text = _text(link) or link.attributes.get("title") or ""
+    least = _LEAST_LATIN if text.isascii() else _LEAST_TITLE
+    return len(text) >= least
+
+
+def _date_node(row: LexborNode, timezone: str, now: datetime | None) -> LexborNode | None:
+    """The first smallest element of a row whose text is a date."""
+    found = None
+    for node in row.css("*"):
+        if node.mem_id == row.mem_id or (found is not None and not is_within(node, found)):
+            continue
+        text = _text(node)
+        if 0 < len(text) <= _DATE_LENGTH and find_date(text, timezone=timezone, now=now):
+            found = node
+    return found
+
+
+def _find_next(tree: LexborTree) -> str | None:
+    for link in tree.root.css("a[href]"):
+        href = link.attributes.get("href") or ""
+        if _NEXT.match(_text(link)) and read_url(href, "http://a.example/x") and href != "#":
+            return name_nodes(tree.root, [link]) if not href.startswith("javascript:") else None
+    return None
+
+
+def _number_pages(url: str) -> str | None:
+    numbered = _PAGE_NUMBER.sub(r"\1={page}", url)
+    return numbered if numbered != url else None
