@@ -161,6 +161,12 @@ class Ledger:
         except sqlite3.Error as error:
             raise self._name(error) from error
 
+    def _stream(self, sql: str) -> Iterator[tuple[Any, ...]]:
+        try:
+            yield from self._db.execute(sql)
+        except sqlite3.Error as error:
+            raise self._name(error) from error
+
     def _row(self, sql: str, *values: object) -> tuple[Any, ...] | None:
         try:
             row: tuple[Any, ...] | None = self._db.execute(sql, values).fetchone()
@@ -262,8 +268,15 @@ class Ledger:
         row = self._row("SELECT value FROM note WHERE key = ?", key)
         return row[0] if row else None
 
-    def list_posts(self) -> list[PostRow]:
-        return [PostRow(*row) for row in self._rows(f"SELECT {_POST} FROM post p ORDER BY p.path")]
+    def list_posts(self) -> Iterator[PostRow]:
+        """Yields every post in the order of the paths, with little of them in memory."""
+        for row in self._stream(f"SELECT {_POST} FROM post p ORDER BY p.path"):
+            yield PostRow(*row)
+
+    def list_paths(self) -> Iterator[str]:
+        """Yields the paths of posts, in order."""
+        for row in self._stream("SELECT path FROM post ORDER BY path"):
+            yield row[0]
 
     def count_by_source(self) -> dict[str, tuple[int, int, int, int | None]]:
         """Gives posts, other carriers, old versions and the newest date of every source."""
@@ -333,6 +346,28 @@ class Ledger:
                 for post in posts
             ),
         )
+
+    @contextmanager
+    def sorted_keys(self) -> Iterator[None]:
+        """Holds new carriers and versions back, and takes them in at the end by their keys.
+
+        Keys are hashes: in any other order each row of a large ledger would be read from, and
+        written to, another page. What is held back is not found before.
+        """
+        tables = {"carrier": "identity", "version": "hash"}
+        for table in tables:
+            # A name without a schema means the temporary table from here on.
+            self._run(f"CREATE TEMP TABLE {table} AS SELECT * FROM main.{table} WHERE 0")
+        try:
+            yield
+            for table, key in tables.items():
+                self._run(
+                    f"INSERT OR REPLACE INTO main.{table} SELECT * FROM temp.{table}"
+                    f" ORDER BY {key}, rowid"
+                )
+        finally:
+            for table in tables:
+                self._run(f"DROP TABLE IF EXISTS temp.{table}")
 
     def add_versions(self, versions: Iterable[tuple[bytes, int]]) -> None:
         """Notes content hashes that posts have, or once had."""
