@@ -11,8 +11,9 @@ from pathlib import Path
 
 from crawler.archive.decide import identify_article, name_folder, name_revisions
 from crawler.archive.files import archive_error, is_temp, walk_files
-from crawler.archive.ledger import REBUILT, Carrier, Ledger, PostRow
+from crawler.archive.ledger import REBUILT, Carrier, ClauseRow, Ledger, PostRow
 from crawler.article import FORMS, Article
+from crawler.clauses import sign
 from crawler.fingerprint import content_hash
 from crawler.posts import ParsedPost, parse_post
 
@@ -46,6 +47,7 @@ def adopt_files(root: Path, ledger: Ledger, read: Reader = parse_post) -> int:
     posts: list[PostRow] = []
     carriers: list[tuple[Carrier, int]] = []
     versions: list[tuple[bytes, int]] = []
+    clauses: list[ClauseRow] = []
     for name in walk_files(root, "posts"):
         match = _NAME.fullmatch(name)
         if match is None or name in known:
@@ -86,6 +88,7 @@ def adopt_files(root: Path, ledger: Ledger, read: Reader = parse_post) -> int:
         )
         carriers.append((carrier, number))
         versions.append((content, number))
+        clauses += list_clauses(article, published_at or seconds, number)
         for revision in walk_files(root, name_revisions(name)):
             if revision.endswith(".md"):
                 old, _ = _read(root / revision)
@@ -95,8 +98,14 @@ def adopt_files(root: Path, ledger: Ledger, read: Reader = parse_post) -> int:
     ledger.add_posts(posts)
     ledger.add_versions(versions)
     ledger.put_carriers(carriers)
+    ledger.add_clauses(clauses)
     ledger.note_short_identities()
     return len(posts)
+
+
+def list_clauses(article: Article, published_at: int, number: int) -> list[ClauseRow]:
+    """Gives what the ledger holds of a live text, to find near-duplicates of it by."""
+    return [(clause, published_at, number) for clause in sign(article).sample()]
 
 
 def identify_file(digits: str, article: Article) -> bytes:
