@@ -27,6 +27,8 @@ SAMPLED = 6
 of each in common fewer than two are the same once in 200 times. Pairs tell notices in one frame
 apart; single clauses survive sentences put between them."""
 
+_LONG_BYTES = 18  # UTF-8: six Chinese characters
+
 _LEAST_SHARED = 20
 """Characters: below, two texts have too little in common to be called anything."""
 
@@ -48,6 +50,8 @@ _MOST_COMPARED = 4000
 
 # A full stop; in front of a digit it is a point.
 _STOP = re.compile(r"\.(?![0-9])")
+# Between the parts of a headline; not within an English one, nor in 3:0.
+_TITLE_SPLIT = re.compile(r"(?<=[^a-zA-Z])\s+(?=[^a-zA-Z])|[:：](?![0-9])|(?<![0-9])[:：]")
 # A number with its unit, in digits or in Chinese, or a word that turns a sentence round.
 _MARK = re.compile(
     r"[0-9]+(?:[.:/-][0-9]+)*[%‰万亿千百]*|[一二三四五六七八九十百千万亿两零〇半]+"
@@ -60,12 +64,18 @@ _HEADLINE = re.compile(r"\s*【([^【】]{2,80})】\s*")
 # its parts bounded.
 _DATELINE = re.compile(
     r"\s*(?:"
-    r"据?[^\s，。,；;：:（()）]{0,16}?(?:报|网|社|刊|台|财经|新闻|数据|公司|客户端|财|快|专|日|APP)"
-    r"\s?(?:讯|电|消息|获悉|报道)(?=[\s，,：:（(丨|｜])"
+    r"据?(?:[^\s，。,；;：:（()）]{1,12}\s)?[^\s，。,；;：:（()）]{0,16}?"
+    r"(?:报|网|社|刊|台|财经|新闻|数据|公司|客户端|财|快|专|日|APP)\s?(?:讯|电|消息|报道)"
+    r"(?=[\s，,：:（(丨|｜])"
+    r"|[^\s，。,；;：:（()）]{0,14}获悉(?=[，,：:])"
+    r"|据[^\s，。,；;：:（()）]{0,12}(?:报道|消息)(?=[，,：:])"
     r"|[^\s，。,；;：:（()）]{2,8}?[0-9]{1,2}月[0-9]{1,2}日\s?(?=[丨|｜])"
     r")\s*(?:[（(][^（）()]{2,40}[）)])?[\s，,：:丨|｜]*"
 )
-_CREDIT_WORDS = re.compile(r"记者|来源|编辑|责编|作者|校对|撰文|通讯员|实习生|审核")
+_CREDIT_WORDS = re.compile(
+    r"记者|来源|编辑|责编|作者|校对|撰文|通讯员|实习生|审核|出品|监制|撰稿|采写|供稿|转自|摄影|制图"
+)
+_BRACKET_WORDS = "记者 来源 编辑 责编 作者".split()
 _CREDIT_BRACKET = re.compile(
     r"[（(【\[][^（）()【】\[\]]{0,30}?(?:记者|来源|编辑|责编|作者)[^（）()【】\[\]]{0,40}[）)】\]]"
 )
@@ -96,25 +106,28 @@ class Signature:
     clauses: tuple[str, ...]
 
     def sample(self) -> list[int]:
-        """Gives at most twice SAMPLED numbers of 31 bits, the same ones of every text that has
+        """Gives at most twice SAMPLED numbers of 30 bits, the same ones of every text that has
         the same clauses.
 
         Long clauses are taken rather than short ones, which many texts share.
         """
-        clauses = [clause for clause in self.clauses if len(clause) >= 6]
-        if len(clauses) < 4:
-            clauses = list(self.clauses)
-        single, pairs = set(), set()
-        before, length = 0, 0
-        for clause in clauses:
-            number = crc32(clause.encode("utf-8", "replace")) >> 1
-            single.add(number // len(clause) << 31 | number)
-            if length:
-                pair = (before * 31 + number) & 0x7FFFFFFF
-                pairs.add(pair // (length + len(clause)) << 31 | pair)
-            before, length = number, len(clause)
-        keys = sorted(single)[:SAMPLED] + sorted(pairs)[:SAMPLED]
-        return sorted({key & 0x7FFFFFFF for key in keys})
+        if not self.clauses:
+            return []
+        clauses = "\n".join(self.clauses).encode("utf-8", "replace").split(b"\n")
+        longer = [clause for clause in clauses if len(clause) >= _LONG_BYTES]
+        if len(longer) >= 4:
+            clauses = longer
+        sizes = [len(clause) or 1 for clause in clauses]
+        numbers = [crc32(clause) >> 2 for clause in clauses]
+        singles = {number // size: number for number, size in zip(numbers, sizes, strict=True)}
+        pairs = {
+            (pair := one ^ other >> 1) // (size + next_size): pair
+            for one, other, size, next_size in zip(
+                numbers, numbers[1:], sizes, sizes[1:], strict=False
+            )
+        }
+        sample = {singles[key] for key in sorted(singles)[:SAMPLED]}
+        return sorted(sample.union(pairs[key] for key in sorted(pairs)[:SAMPLED]))
 
 
 def sign(article: Article) -> Signature:
@@ -148,9 +161,9 @@ def sign_text(title: str, text: str) -> Signature:
         if dateline:
             lines[index] = line[dateline.end() :]
     whole = "。".join(lines)
-    if _CREDIT_WORDS.search(whole):
+    if any(word in whole for word in _BRACKET_WORDS):
         whole = _CREDIT_BRACKET.sub("。", whole)
-    return Signature(_split(title.replace("\n", "。")), _split(whole))
+    return Signature(_split(_TITLE_SPLIT.sub("。", title)), _split(whole))
 
 
 def _is_text(line: str) -> bool:
