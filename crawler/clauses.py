@@ -45,13 +45,16 @@ _SAME_CLAUSE = 0.6
 _CLAUSES_A_SWAP = 20
 """One clause in so many may have a word changed."""
 
-_MOST_COMPARED = 4000
-"""Pairs of clauses looked at between two texts; what two real texts need is below 100."""
+_MOST_PAIRS = 1000
+"""Pairs of clauses that may be versions; two texts with more, where real ones have below 100, are
+not near. Of a clause the first _COMPARED characters are held against another's."""
+_COMPARED = 200
+_LONGEST_TITLE = 200
 
 # A full stop; in front of a digit it is a point.
 _STOP = re.compile(r"\.(?![0-9])")
 # Between the parts of a headline; not within an English one, nor in 3:0.
-_TITLE_SPLIT = re.compile(r"(?<=[^a-zA-Z])\s+(?=[^a-zA-Z])|[:：](?![0-9])|(?<![0-9])[:：]")
+_TITLE_SPLIT = re.compile(r"(?<=[^a-zA-Z])\s+(?=[^a-zA-Z])|[:：](?![0-9])|(?<![0-9])[:：]|[_|｜丨]")
 # A number with its unit, in digits or in Chinese, or a word that turns a sentence round.
 _MARK = re.compile(
     r"[0-9]+(?:[.:/-][0-9]+)*[%‰万亿千百]*|[一二三四五六七八九十百千万亿两零〇半]+"
@@ -163,7 +166,7 @@ def sign_text(title: str, text: str) -> Signature:
     whole = "。".join(lines)
     if any(word in whole for word in _BRACKET_WORDS):
         whole = _CREDIT_BRACKET.sub("。", whole)
-    return Signature(_split(_TITLE_SPLIT.sub("。", title)), _split(whole))
+    return Signature(_split(_TITLE_SPLIT.sub("。", title[:_LONGEST_TITLE])), _split(whole))
 
 
 def _is_text(line: str) -> bool:
@@ -252,7 +255,10 @@ def _titles_differ(one: Signature, other: Signature) -> bool:
 
 def _versions_differ(one: Signature, other: Signature, common: Counter[str]) -> bool:
     swaps: Counter[tuple[str, str]] = Counter()
-    for left, right in _pair_clauses(one.clauses, other.clauses, common):
+    pairs = _pair_clauses(one.clauses, other.clauses, common)
+    if pairs is None:
+        return True
+    for left, right in pairs:
         folded = _fold_marks(left), _fold_marks(right)
         if folded[0] == folded[1] or _are_alike(*folded):
             if _marks_differ(left, right):
@@ -269,7 +275,9 @@ def _versions_differ(one: Signature, other: Signature, common: Counter[str]) -> 
 
 
 def _are_alike(one: str, other: str) -> bool:
-    one, other = sorted((one, other))  # difflib's ratio depends on the order
+    one, other = sorted(
+        (one[:_COMPARED], other[:_COMPARED])
+    )  # difflib's ratio depends on the order
     matcher = SequenceMatcher(None, one, other, autojunk=False)
     return matcher.quick_ratio() >= _SAME_CLAUSE and matcher.ratio() >= _SAME_CLAUSE
 
@@ -285,8 +293,9 @@ def _find_swap(one: str, other: str) -> tuple[str, str]:
 
 def _pair_clauses(
     one: Sequence[str], other: Sequence[str], common: Counter[str]
-) -> Iterable[tuple[str, str]]:
-    """Gives the pairs of clauses that may be versions of each other, each pair once.
+) -> Iterable[tuple[str, str]] | None:
+    """Gives the pairs of clauses that may be versions of each other, each pair once; None when
+    there are too many.
 
     They stand behind, or before, the same clause that both texts share, and at least one of the
     two is not shared itself (as often as it stands there).
@@ -295,11 +304,9 @@ def _pair_clauses(
     pairs: dict[tuple[str, str], None] = {}
     for place, clauses in places[0].items():
         for left in clauses:
-            for right in places[1].get(place, ()):
-                if left != right:
-                    pairs[left, right] = None
-            if len(pairs) > _MOST_COMPARED:
-                return pairs
+            pairs |= {(left, right): None for right in places[1].get(place, ()) if left != right}
+            if len(pairs) > _MOST_PAIRS:
+                return None
     return pairs
 
 

@@ -199,3 +199,17 @@ def test_seeds_are_near_themselves_only():
     for article in articles:
         retitled = replace(article, title=f"快讯：{article.title}")
         assert is_near(sign(article), sign(retitled))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["长" * 200_000, "，".join(f"增长{n}%" for n in range(20_000)), "（" * 100_000, " " * 100_000 + "a",
+     "【" * 50_000, "\ud800。" * 1000, "记者" * 50_000],
+    ids=["no-stop", "numbers", "brackets", "blanks", "headlines", "surrogates", "credits"],
+)  # fmt: skip
+def test_hostile_texts_cost_no_more_than_their_length(text):
+    signed = sign_text(text, text), sign_text("题", f"{SHARED}{text}尾，{SHARED}")
+    for one in signed:
+        assert len(one.sample()) <= 2 * SAMPLED
+        for other in signed:
+            share_of(one, other)

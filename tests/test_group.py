@@ -235,3 +235,22 @@ def test_the_whole_corpus_through_the_archive(tmp_path):
     for outcome in run(tmp_path, *look_alikes):
         if outcome.verdict is Verdict.NEW:
             assert outcome.twin not in bases
+
+
+def test_report_of_a_run_has_both_addresses(desk):
+    (desk.folder / "old").mkdir()
+    for name, (title, lines) in {"ours": OURS, "theirs": REPOST, "other": OTHER}.items():
+        article = meet((title, lines), name).article
+        (desk.folder / "old" / f"{name}.md").write_bytes(render(article, "Asia/Shanghai"))
+    twin, near = "https://ours.example/1", "https://theirs.example/1"
+    report = desk.crawl(
+        "posts", "-a", f"path={desk.folder / 'old'}", "-s", "NEWS_NEAR_DUPLICATES=skip"
+    )
+    counts = {name: (source["new"], source["near_duplicates"], source["near"])
+              for name, source in report["sources"].items()}  # fmt: skip
+    assert counts == {
+        "ours": (1, 0, []),
+        "theirs": (0, 1, [{"url": near, "twin": twin, "shared": 0.95}]),
+        "other": (1, 0, []),
+    }
+    assert len(desk.files("posts")) == 2
