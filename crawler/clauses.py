@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import partial
@@ -201,7 +201,7 @@ def is_near(one: Signature, other: Signature) -> bool:
       against each other in the same way;
     * hardly any clause is there in two versions that differ in other words, and no two of them in
       the same words: that is a name put in the place of another;
-    * not each of them has a name in title and text that is nowhere in the other;
+    * there is no place where each has a name of its own title that is nowhere in the other;
     * a text so short that it may be a stub has numbers, or to do with both titles.
     """
     return share_of(one, other) is not None
@@ -217,11 +217,14 @@ def share_of(one: Signature, other: Signature) -> float | None:
         return None
     if shared < _PART_OF_SHORTER * shorter or shared < _PART_OF_LONGER * longer:
         return None
-    if _titles_differ(one, other) or _names_differ(one, other):
+    if _titles_differ(one, other):
         return None
     if shared < _SHORT and _may_be_stub(one, other, common):
         return None
-    if _versions_differ(one, other, common):
+    pairs = _pair_clauses(one.clauses, other.clauses, common)
+    if len(pairs) > _MOST_PAIRS or _names_differ(one, other, pairs):
+        return None
+    if _versions_differ(one, other, pairs, clauses=sum(common.values())):
         return None
     return shared / longer
 
@@ -253,11 +256,14 @@ def _titles_differ(one: Signature, other: Signature) -> bool:
     return any(_fold_marks(clause) in own for clause in titles[1] - titles[0])
 
 
-def _versions_differ(one: Signature, other: Signature, common: Counter[str]) -> bool:
+def _versions_differ(
+    one: Signature, other: Signature, pairs: Iterable[tuple[str, str]], *, clauses: int
+) -> bool:
+    """Tells whether versions of a clause differ in a number, or too many of them in other words.
+
+    ``clauses`` is how many the two share.
+    """
     swaps: Counter[tuple[str, str]] = Counter()
-    pairs = _pair_clauses(one.clauses, other.clauses, common)
-    if pairs is None:
-        return True
     for left, right in pairs:
         folded = _fold_marks(left), _fold_marks(right)
         if folded[0] == folded[1] or _are_alike(*folded):
@@ -266,7 +272,7 @@ def _versions_differ(one: Signature, other: Signature, common: Counter[str]) -> 
             swap = _find_swap(left, right)
             if all(swap):
                 swaps[swap] += 1
-    if len(swaps) * _CLAUSES_A_SWAP > sum(common.values()):
+    if len(swaps) * _CLAUSES_A_SWAP > clauses:
         return True
     for left, right in zip(one.title, other.title, strict=False):
         if left != right and _are_alike(left, right):
@@ -293,9 +299,9 @@ def _find_swap(one: str, other: str) -> tuple[str, str]:
 
 def _pair_clauses(
     one: Sequence[str], other: Sequence[str], common: Counter[str]
-) -> Iterable[tuple[str, str]] | None:
-    """Gives the pairs of clauses that may be versions of each other, each pair once; None when
-    there are too many.
+) -> Collection[tuple[str, str]]:
+    """Gives the pairs of clauses that may be versions of each other, each once; of too many, those
+    with which they become too many.
 
     They stand behind, or before, the same clause that both texts share, and at least one of the
     two is not shared itself (as often as it stands there).
@@ -306,7 +312,7 @@ def _pair_clauses(
         for left in clauses:
             pairs |= {(left, right): None for right in places[1].get(place, ()) if left != right}
             if len(pairs) > _MOST_PAIRS:
-                return None
+                return pairs
     return pairs
 
 
@@ -331,23 +337,24 @@ def _place_clauses(
 # ------------------------------------------------------------------------------------- names
 
 
-def _names_differ(one: Signature, other: Signature) -> bool:
-    """Tells whether each has something in title and text that is nowhere in the other.
+def _names_differ(one: Signature, other: Signature, pairs: Iterable[tuple[str, str]]) -> bool:
+    """Tells whether the two have, in one place, each something of its own title that is nowhere
+    in the other.
 
     Notices of two companies differ in little else. A new headline is not enough: its words are
     not those of the text, or are in the text of both.
     """
-    if one.title == other.title:
-        return False
-    texts = "\n".join(one.clauses), "\n".join(other.clauses)
-    return _has_own_name(one.title, texts[0], other.title, texts[1]) and _has_own_name(
-        other.title, texts[1], one.title, texts[0]
+    own = _find_own(one.title, other), _find_own(other.title, one)
+    return bool(own[0] and own[1]) and any(
+        any(name in left for name in own[0]) and any(name in right for name in own[1])
+        for left, right in pairs
     )
 
 
-def _has_own_name(title: Sequence[str], text: str, other_title: Sequence[str], other: str) -> bool:
-    other = "\n".join((*other_title, other))
-    return any(pair in text and pair not in other for pair in _pairs_of(title))
+def _find_own(title: Iterable[str], other: Signature) -> list[str]:
+    """Gives what of a title is nowhere in the other article, by three characters."""
+    text = "\n".join((*other.title, *other.clauses))
+    return [part for part in _parts_of(title, 3) if part not in text]
 
 
 def _may_be_stub(one: Signature, other: Signature, common: Counter[str]) -> bool:
@@ -359,10 +366,10 @@ def _may_be_stub(one: Signature, other: Signature, common: Counter[str]) -> bool
 def _is_about(one: Signature, other: Signature) -> bool:
     """Tells whether the title of the one has to do with the texts, or with the other title."""
     text = "\n".join((*one.clauses, *other.title))
-    pairs = _pairs_of(one.title)
-    return 4 * sum(pair in text for pair in pairs) >= len(pairs)
+    parts = _parts_of(one.title, 2)
+    return 4 * sum(part in text for part in parts) >= len(parts)
 
 
-def _pairs_of(title: Iterable[str]) -> set[str]:
-    """Gives all pairs of neighbouring characters."""
-    return {clause[n : n + 2] for clause in title for n in range(len(clause) - 1)}
+def _parts_of(title: Iterable[str], length: int) -> set[str]:
+    """Gives all parts of a title's clauses that have so many characters."""
+    return {clause[n : n + length] for clause in title for n in range(len(clause) - length + 1)}
