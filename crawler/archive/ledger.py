@@ -7,11 +7,11 @@ validators, which are learned again. Hashes and identities are raw bytes, times 
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
-from itertools import chain
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +117,20 @@ _POST = (
 
 def _period_of(at: int) -> int:
     return at // (2 * NEAR_WINDOW_S)
+
+
+@cache
+def _select_sharing(periods: int, clauses: int) -> str:
+    """Gives the SQL that finds the posts of every clause, the newest first: one look-up in the
+    index for each period and clause. Its values are first and last second, periods, clauses."""
+    return " UNION ALL ".join(
+        "SELECT * FROM (SELECT clause, post FROM clause"
+        f" WHERE period = ?{3 + period} AND clause = ?{3 + periods + clause}"
+        " AND published_at BETWEEN ?1 AND ?2"
+        f" ORDER BY published_at DESC, post DESC LIMIT {_POSTS_A_CLAUSE})"
+        for period in range(periods)
+        for clause in range(clauses)
+    )
 
 
 class Ledger:
@@ -284,28 +298,21 @@ class Ledger:
         common, where a text has four.
         """
         first, last = published_at - NEAR_WINDOW_S, published_at + NEAR_WINDOW_S
-        one = (
-            "SELECT * FROM (SELECT clause, post FROM clause"
-            " WHERE period = ? AND clause = ? AND published_at BETWEEN ? AND ?"
-            f" ORDER BY published_at DESC, post DESC LIMIT {_POSTS_A_CLAUSE})"
-        )
-        places = [
-            (period, clause, first, last)
-            for period in sorted({_period_of(first), _period_of(last)})
-            for clause in clauses
-        ]
-        rows = self._rows(" UNION ALL ".join([one] * len(places)), *chain.from_iterable(places))
-        if not rows:
-            return []
-        sizes = Counter(clause for clause, _ in rows)
-        rare = sum(sizes[clause] < _POSTS_A_CLAUSE for clause in clauses)
-        counts: Counter[int] = Counter()
+        periods = sorted({_period_of(first), _period_of(last)})
+        sql = _select_sharing(len(periods), len(clauses))
+        posts_of: defaultdict[int, list[int]] = defaultdict(list)
+        for clause, post in self._rows(sql, first, last, *periods, *clauses):
+            posts_of[clause].append(post)
         weights: defaultdict[int, float] = defaultdict(float)
-        for clause, post in rows:
-            weights[post] += 1 / sizes[clause]
-            counts[post] += 1
-        least = 2 if rare >= 4 else 1
-        found = [post for post in weights if counts[post] >= least]
+        counts: defaultdict[int, int] = defaultdict(int)
+        common = 0
+        for posts in posts_of.values():
+            common += len(posts) >= _POSTS_A_CLAUSE
+            for post in posts:
+                weights[post] += 1 / len(posts)
+                counts[post] += 1
+        least = 2 if len(clauses) - common >= 4 else 1
+        found = [post for post, count in counts.items() if count >= least]
         return sorted(found, key=lambda post: (-weights[post], post))[:_POSTS_A_LOOK_UP]
 
     def find_validator(self, source: str, url: str) -> Validator | None:
