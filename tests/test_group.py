@@ -199,6 +199,11 @@ def test_rebuilt_index_is_the_same(tmp_path, form):
     assert rows_of(tmp_path) == before
 
 
+def test_articles_without_text_are_near_nothing(tmp_path):
+    outcomes = run(tmp_path, *(meet(("图说", []), "a", number) for number in range(2)))
+    assert told(outcomes) == [("new", None)] * 2
+
+
 def test_post_whose_file_is_gone_is_no_twin(tmp_path):
     run(tmp_path, meet(OURS, "a"))
     next((tmp_path / "posts").rglob("*.md")).unlink()

@@ -297,6 +297,8 @@ class Ledger:
         A clause tells the more, the fewer posts have it. Two are the least, of those that are not
         common, where a text has four.
         """
+        if not clauses:  # an article of pictures only
+            return []
         first, last = published_at - NEAR_WINDOW_S, published_at + NEAR_WINDOW_S
         periods = sorted({_period_of(first), _period_of(last)})
         sql = _select_sharing(len(periods), len(clauses))
