@@ -7,9 +7,11 @@ validators, which are learned again. Hashes and identities are raw bytes, times 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,11 @@ APPLICATION_ID = 0x4E455753  # "NEWS"
 VERSION = 2
 # The entry digest of a carrier that was learned from a file, not from a feed.
 REBUILT = b""
+# How far apart, by publication, a text and its re-post may be.
+NEAR_WINDOW_S = 5 * 24 * 3600
+# Of a clause that many posts of one window share (every notice has it) the newest so many count,
+# and of posts that share clauses those that share most: the cost of a look-up stays the same.
+_POSTS_A_CLAUSE, _POSTS_A_LOOK_UP = 20, 6
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS post (
@@ -54,6 +61,11 @@ CREATE TABLE IF NOT EXISTS validator ( -- how to ask a feed whether it has chang
   source TEXT NOT NULL, url TEXT NOT NULL,
   etag TEXT, last_modified TEXT, body BLOB NOT NULL, at INTEGER NOT NULL,
   PRIMARY KEY (source, url)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS clause (          -- some clauses of every live text, to find it again by
+  period INTEGER NOT NULL,     -- published_at in units of two windows: what is new stays together
+  clause INTEGER NOT NULL, published_at INTEGER NOT NULL, post INTEGER NOT NULL,
+  PRIMARY KEY (period, clause, published_at, post)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS note (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
@@ -98,10 +110,31 @@ class Validator:
     at: int
 
 
+# A sampled clause, when its post was published (seconds UTC), the post's number.
+ClauseRow = tuple[int, int, int]
+
 _POST = (
     "p.id, p.identity, p.source, p.path, p.title, p.hash, p.file_hash, p.size, p.mtime_ns, "
     "p.published_at, p.first_at, p.written_at"
 )
+
+
+def _period_of(at: int) -> int:
+    return at // (2 * NEAR_WINDOW_S)
+
+
+@cache
+def _select_sharing(periods: int, clauses: int) -> str:
+    """Gives the SQL that finds the posts of every clause, the newest first: one look-up in the
+    index for each period and clause. Its values are first and last second, periods, clauses."""
+    return " UNION ALL ".join(
+        "SELECT * FROM (SELECT clause, post FROM clause"
+        f" WHERE period = ?{3 + period} AND clause = ?{3 + periods + clause}"
+        " AND published_at BETWEEN ?1 AND ?2"
+        f" ORDER BY published_at DESC, post DESC LIMIT {_POSTS_A_CLAUSE})"
+        for period in range(periods)
+        for clause in range(clauses)
+    )
 
 
 class Ledger:
@@ -247,10 +280,14 @@ class Ledger:
         return (Carrier(*row[:9]), PostRow(*row[9:])) if row else None
 
     def read_post(self, number: int) -> PostRow:
-        row = self._row(f"SELECT {_POST} FROM post p WHERE p.id = ?", number)
-        if row is None:
+        post = self.find_post(number)
+        if post is None:
             raise LedgerError(f"{self.path}: post {number} is gone")
-        return PostRow(*row)
+        return post
+
+    def find_post(self, number: int) -> PostRow | None:
+        row = self._row(f"SELECT {_POST} FROM post p WHERE p.id = ?", number)
+        return PostRow(*row) if row else None
 
     def had_version(self, number: int, content: bytes) -> bool:
         """Tells whether a post has, or once had, this content hash."""
@@ -265,6 +302,32 @@ class Ledger:
             content,
         )
         return PostRow(*row) if row else None
+
+    def find_sharing(self, clauses: Sequence[int], published_at: int) -> list[int]:
+        """Gives the numbers of the few posts of the same days that have most of these clauses.
+
+        A clause tells the more, the fewer posts have it. Two are the least, of those that are not
+        common, where a text has four.
+        """
+        if not clauses:  # an article of pictures only
+            return []
+        first, last = published_at - NEAR_WINDOW_S, published_at + NEAR_WINDOW_S
+        periods = sorted({_period_of(first), _period_of(last)})
+        sql = _select_sharing(len(periods), len(clauses))
+        posts_of: defaultdict[int, list[int]] = defaultdict(list)
+        for clause, post in self._rows(sql, first, last, *periods, *clauses):
+            posts_of[clause].append(post)
+        weights: defaultdict[int, float] = defaultdict(float)
+        counts: defaultdict[int, int] = defaultdict(int)
+        common = 0
+        for posts in posts_of.values():
+            common += len(posts) >= _POSTS_A_CLAUSE
+            for post in posts:
+                weights[post] += 1 / len(posts)
+                counts[post] += 1
+        least = 2 if len(clauses) - common >= 4 else 1
+        found = [post for post, count in counts.items() if count >= least]
+        return sorted(found, key=lambda post: (-weights[post], post))[:_POSTS_A_LOOK_UP]
 
     def find_validator(self, source: str, url: str) -> Validator | None:
         row = self._row("SELECT * FROM validator WHERE source = ? AND url = ?", source, url)
@@ -310,7 +373,7 @@ class Ledger:
     # ------------------------------------------------------------ writing (inside a transaction)
 
     def forget_all(self) -> None:
-        for table in ("post", "version", "carrier", "validator"):
+        for table in ("post", "version", "carrier", "clause", "validator"):
             self._run(f"DELETE FROM {table}")
 
     def next_number(self) -> int:
@@ -383,6 +446,20 @@ class Ledger:
     def add_versions(self, versions: Iterable[tuple[bytes, int]]) -> None:
         """Notes content hashes that posts have, or once had."""
         self._run_many("INSERT OR IGNORE INTO version VALUES (?,?)", versions)
+
+    def add_clauses(self, rows: Iterable[ClauseRow]) -> None:
+        """Notes clauses of live texts."""
+        self._run_many(
+            "INSERT OR IGNORE INTO clause VALUES (?,?,?,?)",
+            ((_period_of(at), clause, at, number) for clause, at, number in rows),
+        )
+
+    def drop_clauses(self, rows: Iterable[ClauseRow]) -> None:
+        """Forgets clauses of texts that are not live any more."""
+        self._run_many(
+            "DELETE FROM clause WHERE period=? AND clause=? AND published_at=? AND post=?",
+            ((_period_of(at), clause, at, number) for clause, at, number in rows),
+        )
 
     def put_carriers(self, carriers: Iterable[tuple[Carrier, int]]) -> None:
         """Notes carriers, each with the number of its post."""

@@ -18,6 +18,7 @@ from crawler.archive.files import archive_error, is_temp, walk_files
 from crawler.archive.ledger import REBUILT, Carrier, Ledger, PostRow
 from crawler.archive.workers import read_in_order
 from crawler.article import FORMS, Article
+from crawler.clauses import sign
 from crawler.fingerprint import content_hash
 from crawler.posts import ParsedPost, parse_post
 
@@ -44,7 +45,8 @@ def has_posts(root: Path) -> bool:
 
 class Learned(NamedTuple):
     """What the file of a post tells of it. Times are seconds UTC; ``versions`` are the content
-    hashes of the live version and of all that are kept as revisions."""
+    hashes of the live version and of all that are kept as revisions, ``clauses`` those by which
+    near-duplicates of the live text are found."""
 
     path: str
     size: int
@@ -56,6 +58,7 @@ class Learned(NamedTuple):
     url: str | None
     hash: bytes
     versions: tuple[bytes, ...]
+    clauses: tuple[int, ...]
     published_at: int | None
     updated_at: int | None
 
@@ -83,6 +86,7 @@ def learn_post(name: str, *, root: Path, read: Reader) -> Learned:
         url=article.canonical_url,
         hash=hashes[0],
         versions=hashes,
+        clauses=tuple(sign(article).sample()),
         published_at=int(article.published.timestamp()) if article.published else None,
         updated_at=int(article.updated.timestamp()) if article.updated else None,
     )
@@ -106,6 +110,9 @@ def adopt_files(root: Path, ledger: Ledger, read: Reader = parse_post) -> int:
             ledger.add_posts(_row_of(post, number) for number, post in batch)
             ledger.add_versions((content, n) for n, post in batch for content in post.versions)
             ledger.put_carriers((_carrier_of(post), number) for number, post in batch)
+            ledger.add_clauses(
+                (clause, _dated(post), number) for number, post in batch for clause in post.clauses
+            )
             count += len(batch)
     ledger.note_short_identities()
     return count
@@ -152,6 +159,11 @@ def _carrier_of(post: Learned) -> Carrier:
         hash=post.hash,
         entry=REBUILT,
     )
+
+
+def _dated(post: Learned) -> int:
+    """When the post is from, for near-duplicates: seconds UTC."""
+    return post.mtime_ns // 10**9 if post.published_at is None else post.published_at
 
 
 def identify_file(digits: str, article: Article) -> bytes:
