@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from crawler.errors import SourceError
-from crawler.sources import load_sources, read_source
+from crawler.sources import labels, load_sources, read_source
 
 PLAIN = 'label = "甲"\n[[feed]]\nurl = "https://a.example/rss"\n'
 
@@ -97,6 +97,16 @@ def test_shipped_sources_validate_and_the_users_stand_beside_them(tmp_path):
     both = load_sources(tmp_path)
     assert set(both) == {*shipped, "mine"}
     assert both["stcn"].label == "甲"
+
+
+def test_a_label_stands_for_the_site_and_not_for_a_mirror_of_it():
+    sources = load_sources()
+    found = labels(sources.values())
+    mirrors = [name for name in sources if name.endswith("-rsshub")]
+    sites = [name.removesuffix("-rsshub") for name in mirrors]
+    assert {"stcn", "cs", "eastmoney"} <= set(sites) & set(sources)
+    for site in set(sites) & set(sources):
+        assert found[sources[site].label] == site
 
 
 def test_missing_folder_is_named(tmp_path):

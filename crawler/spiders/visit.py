@@ -446,6 +446,8 @@ class Visit:
             body = entry.summary
         if body is None and rule.fulltext != "always" and (entry.detail or entry.link):
             return self._ask_page(entry, feed, listing, digest)
+        if body is None:  # no page is to be asked: what the feed says is all there is
+            body = entry.content or entry.summary
         if not (body or entry.title or entry.images):
             report.refuse("an entry with neither title nor text nor address", feed.title)
             return None
