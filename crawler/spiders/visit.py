@@ -61,6 +61,7 @@ LIST_PAGES = 10
 MOST_LIST_PAGES = 1_000
 MOST_DAYS = 1_000
 _MOST_DATES = 2_000
+LIST_PRIORITY = 10_000
 
 
 @dataclass(slots=True)
@@ -191,7 +192,9 @@ class Visit:
             cb_kwargs={"listing": listing},
             meta={"handle_httpstatus_list": [304]},
             dont_filter=True,
-            priority=10,
+            # Before all pages, and in the order of the file: an article that stands in several lists
+            # gets the channel that is declared first.
+            priority=LIST_PRIORITY - listing.number,
         )
 
     def _meets_all(self, rule: FeedRule) -> bool:
