@@ -22,6 +22,8 @@ from crawler.report import RunReport
 
 logger = logging.getLogger(__name__)
 
+_COUNTS = "new updated duplicates near_duplicates unchanged healed partial".split()
+
 
 class QuietLogFormatter(LogFormatter):
     """Scrapy's, without making up a line for every article that no log will show."""
@@ -94,7 +96,7 @@ class RunReporter:
                 logger.error("%s: failed, %s%s", name, source.summary(), told)
             else:
                 logger.info("%s: %s", name, source.summary())
-            for key in ("new", "updated", "duplicates", "unchanged", "healed", "partial"):
+            for key in _COUNTS:
                 stats.inc_value(f"news/{key}", getattr(source, key))
             stats.inc_value("news/refused", source.refused_count)
             stats.inc_value("news/warnings", source.warning_count)

@@ -12,7 +12,7 @@ from scrapy.exceptions import UsageError
 from scrapy.settings import BaseSettings
 
 from crawler import settings as page
-from crawler.archive import Reader, Renderer
+from crawler.archive import NEAR_MODES, NearMode, Reader, Renderer
 from crawler.article import FORMS, Article, Form
 from crawler.errors import NewsError
 from crawler.images import ImageTable, load_image_table
@@ -32,6 +32,7 @@ class Options:
     extra_keys: bool
     placeholder_image: str | None
     sources_path: Path | None
+    near: NearMode
     timezone: str
     rsshub: str
     max_entries: int
@@ -94,6 +95,9 @@ def read_options(settings: BaseSettings) -> Options:
         if body != "text" or (settings.getpriority("NEWS_BODY") or 0) > 20:
             raise _wrong("NEWS_BODY", body, f"html, the only form that dialect {dialect} has")
         body = "html"
+    near = settings.get("NEWS_NEAR_DUPLICATES")
+    if near not in NEAR_MODES:
+        raise _wrong("NEWS_NEAR_DUPLICATES", near, f"one of {', '.join(NEAR_MODES)}")
     timezone = settings.get("NEWS_TIMEZONE")
     try:
         ZoneInfo(timezone)
@@ -120,6 +124,7 @@ def read_options(settings: BaseSettings) -> Options:
         extra_keys=extra_keys,
         placeholder_image=placeholder,
         sources_path=Path(sources) if sources else None,
+        near=near,
         timezone=timezone,
         rsshub=rsshub,
         max_entries=_positive(settings, "NEWS_MAX_ENTRIES"),

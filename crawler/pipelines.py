@@ -91,7 +91,12 @@ class ArchivePipeline:
         assert reporter is not None
         self._report = reporter.report
         try:
-            archive = Archive(self._options.archive, self._options.render, read=self._options.read)
+            archive = Archive(
+                self._options.archive,
+                self._options.render,
+                read=self._options.read,
+                near=self._options.near,
+            )
             archive.note_form(self._options.dialect, self._options.body)
         except ArchiveError as error:
             self._fail(error)
@@ -156,8 +161,13 @@ class ArchivePipeline:
 
     def _count(self, outcome: Outcome) -> None:
         report = self._report.of(outcome.article.source)
-        name = _COUNTED[outcome.verdict]
-        setattr(report, name, getattr(report, name) + 1)
+        name = _COUNTED.get(outcome.verdict)
+        if name:
+            setattr(report, name, getattr(report, name) + 1)
+        if outcome.shared is not None:
+            article = outcome.article
+            address = article.canonical_url or article.guid or article.title
+            report.note_near(address, outcome.twin or "", outcome.shared)
         if outcome.healed:
             report.healed += 1
             report.warn("its file was missing or changed and was written again", outcome.path)

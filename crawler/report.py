@@ -19,6 +19,15 @@ class Trouble:
 
 
 @dataclass(slots=True)
+class Near:
+    """A near-duplicate: its address, that of the article it repeats, what part they share."""
+
+    url: str
+    twin: str
+    shared: float
+
+
+@dataclass(slots=True)
 class SourceReport:
     """What a run did for one source.
 
@@ -34,6 +43,8 @@ class SourceReport:
     new: int = 0
     updated: int = 0
     duplicates: int = 0
+    near_duplicates: int = 0
+    near: list[Near] = field(default_factory=list)
     unchanged: int = 0
     healed: int = 0
     partial: int = 0
@@ -57,6 +68,11 @@ class SourceReport:
         self.warning_count += 1
         if len(self.warnings) < MOST_LISTED:
             self.warnings.append(Trouble(reason, url))
+
+    def note_near(self, url: str, twin: str, shared: float) -> None:
+        self.near_duplicates += 1
+        if len(self.near) < MOST_LISTED:
+            self.near.append(Near(url, twin, round(shared, 2)))
 
     def see(self, at: datetime | None) -> None:
         """Widens the span of dates met."""
@@ -84,6 +100,7 @@ class SourceReport:
         for count, name in (
             (self.updated, "updated"),
             (self.duplicates, "duplicates"),
+            (self.near_duplicates, "near-duplicates"),
             (self.unchanged, "unchanged"),
             (self.healed, "healed"),
             (self.partial, "partial"),

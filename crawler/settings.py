@@ -12,6 +12,7 @@ NEWS_BODY = "text"
 NEWS_EXTRA_KEYS = True
 NEWS_PLACEHOLDER_IMAGE = None
 NEWS_SOURCES = None
+NEWS_NEAR_DUPLICATES = "report"
 NEWS_TIMEZONE = "Asia/Shanghai"
 NEWS_RSSHUB = "https://rsshub.app"
 

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from crawler.archive import Archive, Candidate, Validator, Verdict
+from crawler.archive import Archive, Candidate, Validator, Verdict, rebuild, workers
 from crawler.archive.decide import identify, name_folder, name_post, name_revision
-from crawler.archive.files import GroupWriter
+from crawler.archive.files import GroupWriter, walk_files
 from crawler.archive.ledger import Ledger
-from crawler.archive.rebuild import verify
+from crawler.archive.rebuild import adopt_files, verify
 from crawler.article import Article
 from crawler.errors import ArchiveError, LedgerError
 from crawler.normalize import normalize
@@ -269,6 +269,75 @@ def test_ledger_is_made_again_when_it_is_missing(tmp_path):
     assert verdicts == [Verdict.UNCHANGED, Verdict.UNCHANGED, Verdict.DUPLICATE]
     assert posts_of(tmp_path) == before
     assert findings(tmp_path) == []
+
+
+def rows_of(root: Path) -> dict[str, list[tuple]]:
+    db = sqlite3.connect(root / "ledger.sqlite3")
+    rows = {
+        table: sorted(db.execute(f"SELECT * FROM {table}"), key=repr)
+        for table in ("post", "carrier", "version")
+    }
+    db.close()
+    return rows
+
+
+def test_many_processes_make_the_ledger_that_one_makes(tmp_path, monkeypatch):
+    met = [meet(f"第{n}篇。", guid=str(n), source=f"s{n % 3}") for n in range(40)]
+    run(tmp_path, *met)
+    run(tmp_path, *(meet(f"第{n}篇改。", guid=str(n), source="s0", hours=1) for n in (0, 6, 9)))
+    paths = sorted((tmp_path / "posts").rglob("*.md"))
+    paths[7].write_bytes(b"\xff\x00 no header")
+    paths[20].write_bytes(paths[20].read_bytes()[:90])
+    paths[21].write_bytes(b"")
+    (paths[22].parent / "notes.md").write_text("x")
+    made = []
+    for alone in (1000, 0):
+        monkeypatch.setattr(rebuild, "read_in_order", partial(workers.read_in_order, alone=alone))
+        monkeypatch.setattr(workers, "BATCH", 8)
+        (tmp_path / "ledger.sqlite3").unlink()
+        with open_archive(tmp_path):
+            pass
+        made.append(rows_of(tmp_path))
+    assert made[0] == made[1]
+    assert [row[3] for row in sorted(made[0]["post"])] == [
+        str(path.relative_to(tmp_path)) for path in paths
+    ]
+    assert len(made[0]["version"]) == 43
+
+
+def test_only_unknown_files_are_adopted(tmp_path):
+    run(tmp_path, *(meet(f"第{n}篇。", guid=str(n), source=f"s{n % 3}") for n in range(9)))
+    paths = sorted((tmp_path / "posts").rglob("*.md"))
+    ledger = Ledger(tmp_path / "ledger.sqlite3")
+    known = list(ledger.list_posts())
+    with ledger.transaction():
+        for path in (paths[0], paths[4], paths[8]):
+            name = str(path.relative_to(tmp_path))
+            ledger._run("DELETE FROM post WHERE path = ?", name)
+        for path in (paths[1], paths[7]):
+            path.unlink()
+        assert adopt_files(tmp_path, ledger) == 3
+    adopted = list(ledger.list_posts())
+    ledger.close()
+    assert [post.path for post in adopted] == [post.path for post in known]
+    assert [n for n, post in enumerate(adopted) if post not in known] == [0, 4, 8]
+
+
+def test_posts_carriers_and_old_versions_are_counted_by_source(tmp_path):
+    run(tmp_path, meet("甲"), meet("乙", guid="2"), meet("甲", source="mirror", guid="m"))
+    run(tmp_path, meet("甲改", hours=1), meet("丙", source="other"))
+    ledger = Ledger(tmp_path / "ledger.sqlite3", read_only=True)
+    day = int(meet().article.published.timestamp())
+    assert ledger.count_by_source() == {"other": (1, 0, 0, day), "stcn": (2, 1, 1, day)}
+    ledger.close()
+
+
+def test_files_are_walked_in_the_order_of_their_paths(tmp_path):
+    names = ["a/b/c.md", "a-b/c.md", "a.md", "a/b.md", "a/b-c/d.md", "b/a.md", "a/证.md", "a/b/.c"]
+    for name in names:
+        (tmp_path / "posts" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "posts" / name).write_text("x")
+    assert list(walk_files(tmp_path, "posts")) == sorted(f"posts/{name}" for name in names)
 
 
 @pytest.mark.parametrize(

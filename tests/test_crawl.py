@@ -217,6 +217,8 @@ def test_seeds_are_five_articles(desk):
         (["crawl", "rsshub-stcn", "-s", "NEWS_BODY=pdf"], "NEWS_BODY is 'pdf', expected one of text"),
         (["crawl", "rsshub-stcn", "-s", "NEWS_DIALECT=hexo-seed", "-s", "NEWS_BODY=text"],
          "NEWS_BODY is 'text', expected html, the only form that dialect hexo-seed has"),
+        (["crawl", "rsshub-stcn", "-s", "NEWS_NEAR_DUPLICATES=merge"],
+         "NEWS_NEAR_DUPLICATES is 'merge', expected one of report, skip, off"),
         (["crawl", "rsshub-stcn", "-s", "NEWS_TIMEZONE=Mars"], "NEWS_TIMEZONE is 'Mars'"),
         (["crawl", "rsshub-stcn", "-s", "NEWS_MAX_BYTES=-1"], "NEWS_MAX_BYTES is '-1'"),
         (["crawl", "rsshub-stcn", "-s", "NEWS_DIALEKT=hexo"], "NEWS_DIALEKT: unknown setting, expected one of NEWS_ARCHIVE"),

@@ -107,6 +107,10 @@ def test_seeds_are_five_articles_whatever_their_form():
         ("1.5%：2/3", "1.5%:2/3"),
         ("a\u200bb\x07", "ab"),
         ("ﬁ ㎡", "fim2"),
+        ("＂引＂＇号＇…", "引号..."),
+        # Case folding takes apart what NFKC puts together.
+        ("\u01f0", "j\u030c"),
+        ("\u0390", "\u03b9\u0308\u0301"),
     ],
 )
 def test_fold(text, folded):

@@ -18,7 +18,7 @@ from selectolax.lexbor import LexborHTMLParser
 
 from crawler.article import FORMS, Form
 from crawler.markup import Converted, convert, to_text
-from crawler.markup.blocks import INDENT
+from crawler.markup.blocks import INDENT, tidy_lines
 from crawler.markup.flat import flatten
 from crawler.markup.html import ALLOWED_ATTRIBUTES, ALLOWED_TAGS
 from crawler.markup.links import ALLOWED_SCHEMES, clean_link, plain_src
@@ -1101,3 +1101,9 @@ def test_seeds_read_well_in_every_form(form: Form) -> None:
         assert "　　" not in converted.body
         assert squeeze(converted.text) == squeeze(read_by_tree(body)[0])
         assert convert(converted.body, origin=form, form=form).body == converted.body
+
+
+@given(st.text(alphabet="\n\n\n  \t\u3000\xa0\u200b\r\u2028甲乙a", max_size=12))
+def test_text_that_is_tidy_at_a_glance_is_tidy(text: str) -> None:
+    # A character that is dropped keeps the short way from being taken.
+    assert tidy_lines(text) == tidy_lines("\x00" + text)

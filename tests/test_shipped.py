@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -30,9 +32,9 @@ def name_case(value: object) -> str:
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
     """The site, not started: it is only asked what it would answer."""
-    asked = Site()
-    yield asked
-    asked.close()
+    site = Site()
+    yield site
+    site.close()
 
 
 def read_lists(site: Site, rule: FeedRule) -> list[bytes]:
@@ -52,9 +54,9 @@ def test_every_feed_rule_reads_a_list_of_the_site(source, number, site):
     assert rule.seen or not (rule.verified and source.verified), "say when it was seen working"
     lists = read_lists(site, rule)
     assert lists, f"no file in fixtures/hosts for {rule.url}"
-    for data in lists:
-        feed = parse_feed(data, url=rule.url, rule=rule, timezone=source.timezone)
-        assert feed.entries or feed.next_urls
+    read = [parse_feed(data, url=rule.url, rule=rule, timezone=source.timezone) for data in lists]
+    fits = any if rule.is_dated else all  # some days have no issue, or one of another layout
+    assert fits(feed.entries or feed.next_urls for feed in read)
 
 
 @pytest.mark.parametrize(("source", "number"), PAGES, ids=name_case)
@@ -84,12 +86,17 @@ def test_crawl_gives_the_expected_posts_and_nothing_the_second_time(
 ) -> None:
     folder = desk.folder / "shipped"
     desk.site.write_sources(folder, shipped=True)
+    hosts = {urlsplit(rule.url).hostname for rule in SOURCES[name].feeds}
+    slots = {host: {"delay": 0} for host in hosts}
     new = 0
     crawls, refused = read_crawls(name)
     for arguments in [*crawls, *crawls]:
         given = [part for argument in arguments for part in ("-a", argument)]
         settings = ["-s", f"NEWS_SOURCES={folder}"]
         settings += ["-s", "NEWS_RSSHUB=http://rsshub.app"]
+        settings += ["-s", f"DOWNLOAD_SLOTS={json.dumps(slots)}"]
+        # One by one: what is listed twice belongs to the list that is read first.
+        settings += ["-s", "CONCURRENT_REQUESTS=1"]
         desk.scrapy("crawl", *settings, name, *given, through_site=True)
         counts = desk.report()["sources"][name]
         assert len(counts["refused"]) == refused, counts["refused"]

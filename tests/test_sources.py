@@ -99,6 +99,16 @@ def test_shipped_sources_validate_and_the_users_stand_beside_them(tmp_path):
     assert both["stcn"].label == "甲"
 
 
+def test_a_label_stands_for_the_site_and_not_for_a_mirror_of_it():
+    sources = load_sources()
+    found = labels(sources.values())
+    mirrors = [name for name in sources if name.endswith("-rsshub")]
+    sites = [name.removesuffix("-rsshub") for name in mirrors]
+    assert {"stcn", "cs", "eastmoney"} <= set(sites) & set(sources)
+    for site in set(sites) & set(sources):
+        assert found[sources[site].label] == site
+
+
 def test_missing_folder_is_named(tmp_path):
     with pytest.raises(SourceError, match="nowhere: is not a folder of source files"):
         load_sources(tmp_path / "nowhere")

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from crawler.archive.decide import Verdict, identify_article
+from crawler.archive.decide import NEAR_MODES, NearMode, Verdict, identify_article
 from crawler.archive.files import GroupWriter, Stamp, archive_error, is_temp, stamp_of, walk_files
 from crawler.archive.group import Candidate, Group, Outcome, Renderer
 from crawler.archive.ledger import Ledger, Validator
@@ -28,8 +28,10 @@ from crawler.posts import parse_post
 from crawler.schedule import SourceState, parse_state, render_state
 
 __all__ = [
+    "NEAR_MODES",
     "Archive",
     "Candidate",
+    "NearMode",
     "Outcome",
     "Reader",
     "Renderer",
@@ -49,12 +51,19 @@ class Archive:
     """
 
     def __init__(
-        self, root: Path, render: Renderer, *, read: Reader = parse_post, wait_s: float = 90.0
+        self,
+        root: Path,
+        render: Renderer,
+        *,
+        read: Reader = parse_post,
+        near: NearMode = "report",
+        wait_s: float = 90.0,
     ) -> None:
         self.root = root
         self.warnings: list[str] = []
         self._render = render
         self._read = read
+        self._near = near
         self._wait_s = wait_s
         self._token = secrets.token_hex(4)
         try:
@@ -183,7 +192,7 @@ class Archive:
         of the group counts as seen.
         """
         with self._ledger.transaction():
-            group = Group(self.root, self._ledger, self._render, self._read)
+            group = Group(self.root, self._ledger, self._render, self._read, self._near)
             outcomes = [
                 group.place(member) for member in batch if not isinstance(member, Validator)
             ]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from enum import Enum
 from hashlib import sha256
+from typing import Literal
 
 from crawler.article import Article
 
@@ -69,6 +70,11 @@ def name_revisions(post_path: str) -> str:
     return f"revisions/{post_path.removeprefix('posts/').removesuffix('.md')}"
 
 
+NearMode = Literal["report", "skip", "off"]
+"""What becomes of a near-duplicate: written and reported, only reported, not looked for."""
+NEAR_MODES: tuple[NearMode, ...] = ("report", "skip", "off")
+
+
 class Verdict(Enum):
     """What an article is to the archive."""
 
@@ -76,6 +82,7 @@ class Verdict(Enum):
     UPDATED = "updated"
     DUPLICATE = "duplicate"
     UNCHANGED = "unchanged"
+    SKIPPED = "skipped"  # a near-duplicate that is not to be written
 
 
 @dataclass(frozen=True, slots=True)

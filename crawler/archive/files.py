@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -152,27 +152,29 @@ def _sync_folder(path: str) -> None:
         os.close(fd)
 
 
-def walk_files(root: Path, folder: str) -> Iterable[str]:
-    """Yields the paths (relative to root, sorted) of all files below a folder, links not followed.
+def walk_files(root: Path, folder: str) -> Iterator[str]:
+    """Yields the paths (relative to root) of all files below a folder, links not followed.
 
-    Raises ArchiveError when a folder cannot be read.
+    They come in the order of the paths as texts, which is that of the ledger too. Raises
+    ArchiveError when a folder cannot be read.
     """
-    top = f"{root}/{folder}"
-    pending = [top] if os.path.isdir(top) else []
-    start = len(str(root)) + 1
+    pending = [f"{folder}/"] if os.path.isdir(f"{root}/{folder}") else []
     while pending:
-        path = pending.pop()
+        name = pending.pop()
+        if not name.endswith("/"):
+            yield name
+            continue
         try:
-            with os.scandir(path) as found:
-                entries = sorted(found, key=lambda entry: entry.name)
+            with os.scandir(f"{root}/{name}") as found:
+                names = [
+                    f"{name}{entry.name}/"
+                    if entry.is_dir(follow_symlinks=False)
+                    else f"{name}{entry.name}"
+                    for entry in found
+                ]
         except OSError as error:
-            raise archive_error(error, path) from error
-        for entry in entries:
-            if not entry.is_dir(follow_symlinks=False):
-                yield entry.path[start:]
-        pending.extend(
-            entry.path for entry in reversed(entries) if entry.is_dir(follow_symlinks=False)
-        )
+            raise archive_error(error, f"{root}/{name[:-1]}") from error
+        pending += sorted(names, reverse=True)
 
 
 def is_temp(name: str) -> bool:

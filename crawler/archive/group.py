@@ -7,7 +7,7 @@ decisions, so an article that comes twice in a group meets itself.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from crawler.archive.decide import (
     Known,
+    NearMode,
     Verdict,
     decide,
     identify_article,
@@ -23,9 +24,10 @@ from crawler.archive.decide import (
     name_revision,
 )
 from crawler.archive.files import GroupWriter, Stamp, archive_error, stamp_of
-from crawler.archive.ledger import REBUILT, Carrier, Ledger, PostRow
+from crawler.archive.ledger import REBUILT, Carrier, ClauseRow, Ledger, PostRow
 from crawler.archive.rebuild import Reader
 from crawler.article import Article
+from crawler.clauses import Signature, share_of, sign
 from crawler.errors import ArchiveError
 from crawler.fingerprint import content_hash
 
@@ -51,7 +53,8 @@ class Outcome:
     """What became of a candidate. ``path`` is its post's, relative to the archive.
 
     ``healed`` says that the file was missing or not as we wrote it, and was written again.
-    ``twin`` is the address, else the title, of the article that a duplicate repeats.
+    ``twin`` is the address, else the title, of the article that a duplicate or near-duplicate
+    repeats; ``shared`` what part of the longer of two near texts both have, else None.
     """
 
     article: Article
@@ -59,16 +62,20 @@ class Outcome:
     path: str
     healed: bool = False
     twin: str | None = None
+    shared: float | None = None
 
 
 class Group:
     """One group of articles on its way to disk, inside one ledger transaction."""
 
-    def __init__(self, root: Path, ledger: Ledger, render: Renderer, read: Reader) -> None:
+    def __init__(
+        self, root: Path, ledger: Ledger, render: Renderer, read: Reader, near: NearMode
+    ) -> None:
         self._root = root
         self._ledger = ledger
         self._render = render
         self._parse = read
+        self._near = near
         self._next_number = ledger.next_number()
         # What the ledger will be told: rows by number, those among them that are new, the carriers
         # with their posts' numbers, the texts that posts have or had.
@@ -76,6 +83,8 @@ class Group:
         self._new: set[int] = set()
         self._carriers: dict[bytes, tuple[Carrier, int]] = {}
         self._texts: dict[bytes, int] = {}
+        # Signatures of live texts, as far as this group needed them.
+        self._signatures: dict[int, Signature] = {}
         # What the disk will hold, by path; whose post it is.
         self._posts: dict[str, bytes] = {}
         self._owners: dict[str, PostRow] = {}
@@ -98,6 +107,8 @@ class Group:
             entry=candidate.entry,
         )
         found = self._find_carrier(identity)
+        if found and self._left_its_twin(*found, content):
+            found = None
         twin = None if found else self._find_text(content)
         verdict = decide(
             Known(found[0].hash, found[1].hash) if found else None,
@@ -124,13 +135,71 @@ class Group:
             self._carriers[identity] = (carrier, twin.id)
             healed = twin.hash == content and self._heal(twin, candidate, own=False)
             return Outcome(article, verdict, twin.path, healed=healed, twin=twin.title)
-        return self._add(candidate, identity, content, carrier)
+        if self._near == "off":
+            return self._add(candidate, carrier)
+        at = carrier.published_at or met_at
+        signature = sign(article)
+        sample = signature.sample()
+        near = self._find_near(signature, sample, at)
+        if near and self._near == "skip":
+            self._carriers[identity] = (carrier, near[0].id)
+            outcome = Outcome(article, Verdict.SKIPPED, near[0].path)
+        else:
+            number = self._next_number
+            outcome = self._add(candidate, carrier)
+            self._signatures[number] = signature
+            self._ledger.add_clauses((clause, at, number) for clause in sample)
+        if near and outcome.verdict is not Verdict.UNCHANGED:
+            outcome = replace(outcome, twin=self._address_of(near[0]), shared=near[1])
+        return outcome
 
-    def _add(
-        self, candidate: Candidate, identity: bytes, content: bytes, carrier: Carrier
-    ) -> Outcome:
+    def _left_its_twin(self, carrier: Carrier, post: PostRow, content: bytes) -> bool:
+        """Tells whether a near-duplicate that was not written has another text now.
+
+        What it carried was never its post's text, so that this is no edit of the post: it is
+        decided about as if it had not been met.
+        """
+        return content not in (carrier.hash, post.hash) and not self._had(post, carrier.hash)
+
+    def _find_near(
+        self, signature: Signature, sample: Sequence[int], at: int
+    ) -> tuple[PostRow, float] | None:
+        """Gives the post that a new text is near to, and what they share."""
+        for number in self._ledger.find_sharing(sample, at):
+            post = self._rows.get(number) or self._ledger.find_post(number)
+            live = post and self._sign(post)
+            share = share_of(signature, live) if live else None
+            if post and share is not None:
+                return post, share
+        return None
+
+    def _sign(self, post: PostRow) -> Signature | None:
+        """Gives the signature of a post's live text; None when its file is gone."""
+        if post.id not in self._signatures:
+            data = self._read(post.path)
+            if data is None:
+                return None
+            self._signatures[post.id] = sign(self._parse(data).article)
+        return self._signatures[post.id]
+
+    def _sign_anew(self, post: PostRow, old: PostRow, article: Article) -> None:
+        """Makes a post be found by its new text and no longer by its old one."""
+        if self._near == "off":
+            return
+        before = self._sign(old)
+        if before:
+            self._ledger.drop_clauses(_list_clauses(before, old))
+        after = self._signatures[post.id] = sign(article)
+        self._ledger.add_clauses(_list_clauses(after, post))
+
+    def _address_of(self, post: PostRow) -> str:
+        owner = self._find_carrier(post.identity)
+        return (owner and (owner[0].url or owner[0].guid)) or post.title
+
+    def _add(self, candidate: Candidate, carrier: Carrier) -> Outcome:
         article = _dated(candidate)
         assert article.published is not None
+        identity, content = carrier.identity, carrier.hash
         path = name_post(article.source, identity, article.published, ZoneInfo(candidate.timezone))
         post = PostRow(
             id=self._next_number,
@@ -190,19 +259,20 @@ class Group:
             elif article.published is None:
                 article.published, article.dated = old.published, old.dated
         article = _dated(replace(candidate, article=article))
-        written_at = post.written_at
+        before = replace(post)
         post.title = article.title
         post.hash = content
         post.published_at = _seconds(article.published)
         post.written_at = int(candidate.met_at.timestamp())
         self._rows[post.id] = post
         self._texts.setdefault(content, post.id)
+        self._sign_anew(post, before, article)
         if there is not None:
             if self._hash_of(there) == article.hash:
                 # A run that was killed got as far as this file: only the ledger was behind.
                 self._take_over(post, there)
                 return
-            self._keep(post, there, at=datetime.fromtimestamp(written_at, UTC))
+            self._keep(post, there, at=datetime.fromtimestamp(before.written_at, UTC))
         self._put(post, self._render(article, candidate.timezone))
 
     def _had(self, post: PostRow, content: bytes) -> bool:
@@ -326,6 +396,11 @@ def _dated(candidate: Candidate) -> Article:
     return replace(
         candidate.article, published=candidate.met_at.replace(microsecond=0), dated="fetched"
     )
+
+
+def _list_clauses(signature: Signature, post: PostRow) -> list[ClauseRow]:
+    at = post.published_at
+    return [] if at is None else [(clause, at, post.id) for clause in signature.sample()]
 
 
 def _seconds(at: datetime | None) -> int | None:

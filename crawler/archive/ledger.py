@@ -7,9 +7,11 @@ validators, which are learned again. Hashes and identities are raw bytes, times 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,11 @@ APPLICATION_ID = 0x4E455753  # "NEWS"
 VERSION = 2
 # The entry digest of a carrier that was learned from a file, not from a feed.
 REBUILT = b""
+# How far apart, by publication, a text and its re-post may be.
+NEAR_WINDOW_S = 5 * 24 * 3600
+# Of a clause that many posts of one window share (every notice has it) the newest so many count,
+# and of posts that share clauses those that share most: the cost of a look-up stays the same.
+_POSTS_A_CLAUSE, _POSTS_A_LOOK_UP = 20, 6
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS post (
@@ -39,17 +46,26 @@ CREATE TABLE IF NOT EXISTS version ( -- every content hash a post has had
   hash BLOB NOT NULL, post INTEGER NOT NULL, PRIMARY KEY (hash, post)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS carrier ( -- every identity a text was met under; the post's own is one
-  identity BLOB PRIMARY KEY,
+  identity BLOB NOT NULL PRIMARY KEY,
   post INTEGER NOT NULL,
   source TEXT NOT NULL,
   guid TEXT, url TEXT, title TEXT NOT NULL, published_at INTEGER, seen_at INTEGER NOT NULL,
   hash BLOB NOT NULL,          -- what it carried last
   entry BLOB                   -- digest of its feed entry: a changed one means a changed page
-) WITHOUT ROWID;
+);
+-- (Ledgers of version 1 have carriers WITHOUT ROWID: a tree of whole rows in the order of hashes,
+-- where every new one costs twice as much. They are read and written just the same.)
+-- Nearly always empty: asked, at every opening, whether there are any.
+CREATE INDEX IF NOT EXISTS short_identity ON carrier (identity) WHERE length(identity) = 6;
 CREATE TABLE IF NOT EXISTS validator ( -- how to ask a feed whether it has changed
   source TEXT NOT NULL, url TEXT NOT NULL,
   etag TEXT, last_modified TEXT, body BLOB NOT NULL, at INTEGER NOT NULL,
   PRIMARY KEY (source, url)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS clause (          -- some clauses of every live text, to find it again by
+  period INTEGER NOT NULL,     -- published_at in units of two windows: what is new stays together
+  clause INTEGER NOT NULL, published_at INTEGER NOT NULL, post INTEGER NOT NULL,
+  PRIMARY KEY (period, clause, published_at, post)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS note (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
@@ -94,10 +110,31 @@ class Validator:
     at: int
 
 
+# A sampled clause, when its post was published (seconds UTC), the post's number.
+ClauseRow = tuple[int, int, int]
+
 _POST = (
     "p.id, p.identity, p.source, p.path, p.title, p.hash, p.file_hash, p.size, p.mtime_ns, "
     "p.published_at, p.first_at, p.written_at"
 )
+
+
+def _period_of(at: int) -> int:
+    return at // (2 * NEAR_WINDOW_S)
+
+
+@cache
+def _select_sharing(periods: int, clauses: int) -> str:
+    """Gives the SQL that finds the posts of every clause, the newest first: one look-up in the
+    index for each period and clause. Its values are first and last second, periods, clauses."""
+    return " UNION ALL ".join(
+        "SELECT * FROM (SELECT clause, post FROM clause"
+        f" WHERE period = ?{3 + period} AND clause = ?{3 + periods + clause}"
+        " AND published_at BETWEEN ?1 AND ?2"
+        f" ORDER BY published_at DESC, post DESC LIMIT {_POSTS_A_CLAUSE})"
+        for period in range(periods)
+        for clause in range(clauses)
+    )
 
 
 class Ledger:
@@ -142,7 +179,9 @@ class Ledger:
             self._run("PRAGMA journal_mode=WAL")
             # A commit that a power cut takes back is healed from the files, whose order is kept.
             self._run("PRAGMA synchronous=NORMAL")
-            self._run("PRAGMA cache_size=-16000")
+            # 8 MB: the upper levels of the trees of a million articles and the pages of a group.
+            # Of the rest no cache holds much: the keys are hashes, so the next page is any page.
+            self._run("PRAGMA cache_size=-8000")
             if not tables or version < VERSION:
                 self._create()
         self.note_short_identities()
@@ -158,6 +197,12 @@ class Ledger:
     def _rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         try:
             return self._db.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._name(error) from error
+
+    def _stream(self, sql: str) -> Iterator[tuple[Any, ...]]:
+        try:
+            yield from self._db.execute(sql)
         except sqlite3.Error as error:
             raise self._name(error) from error
 
@@ -235,10 +280,14 @@ class Ledger:
         return (Carrier(*row[:9]), PostRow(*row[9:])) if row else None
 
     def read_post(self, number: int) -> PostRow:
-        row = self._row(f"SELECT {_POST} FROM post p WHERE p.id = ?", number)
-        if row is None:
+        post = self.find_post(number)
+        if post is None:
             raise LedgerError(f"{self.path}: post {number} is gone")
-        return PostRow(*row)
+        return post
+
+    def find_post(self, number: int) -> PostRow | None:
+        row = self._row(f"SELECT {_POST} FROM post p WHERE p.id = ?", number)
+        return PostRow(*row) if row else None
 
     def had_version(self, number: int, content: bytes) -> bool:
         """Tells whether a post has, or once had, this content hash."""
@@ -254,6 +303,32 @@ class Ledger:
         )
         return PostRow(*row) if row else None
 
+    def find_sharing(self, clauses: Sequence[int], published_at: int) -> list[int]:
+        """Gives the numbers of the few posts of the same days that have most of these clauses.
+
+        A clause tells the more, the fewer posts have it. Two are the least, of those that are not
+        common, where a text has four.
+        """
+        if not clauses:  # an article of pictures only
+            return []
+        first, last = published_at - NEAR_WINDOW_S, published_at + NEAR_WINDOW_S
+        periods = sorted({_period_of(first), _period_of(last)})
+        sql = _select_sharing(len(periods), len(clauses))
+        posts_of: defaultdict[int, list[int]] = defaultdict(list)
+        for clause, post in self._rows(sql, first, last, *periods, *clauses):
+            posts_of[clause].append(post)
+        weights: defaultdict[int, float] = defaultdict(float)
+        counts: defaultdict[int, int] = defaultdict(int)
+        common = 0
+        for posts in posts_of.values():
+            common += len(posts) >= _POSTS_A_CLAUSE
+            for post in posts:
+                weights[post] += 1 / len(posts)
+                counts[post] += 1
+        least = 2 if len(clauses) - common >= 4 else 1
+        found = [post for post, count in counts.items() if count >= least]
+        return sorted(found, key=lambda post: (-weights[post], post))[:_POSTS_A_LOOK_UP]
+
     def find_validator(self, source: str, url: str) -> Validator | None:
         row = self._row("SELECT * FROM validator WHERE source = ? AND url = ?", source, url)
         return Validator(*row) if row else None
@@ -262,16 +337,28 @@ class Ledger:
         row = self._row("SELECT value FROM note WHERE key = ?", key)
         return row[0] if row else None
 
-    def list_posts(self) -> list[PostRow]:
-        return [PostRow(*row) for row in self._rows(f"SELECT {_POST} FROM post p ORDER BY p.path")]
+    def list_posts(self) -> Iterator[PostRow]:
+        """Yields every post in the order of the paths, with little of them in memory."""
+        for row in self._stream(f"SELECT {_POST} FROM post p ORDER BY p.path"):
+            yield PostRow(*row)
+
+    def list_paths(self) -> Iterator[str]:
+        """Yields the paths of posts, in order."""
+        for row in self._stream("SELECT path FROM post ORDER BY path"):
+            yield row[0]
 
     def count_by_source(self) -> dict[str, tuple[int, int, int, int | None]]:
         """Gives posts, other carriers, old versions and the newest date of every source."""
         rows = self._rows(
-            "SELECT p.source, count(*),"
-            " sum((SELECT count(*) FROM carrier c WHERE c.post = p.id) - 1),"
-            " sum((SELECT count(*) FROM version v WHERE v.post = p.id) - 1), max(p.published_at)"
-            " FROM post p GROUP BY p.source ORDER BY p.source"
+            "SELECT source, sum(posts), sum(carriers) - sum(posts), sum(versions) - sum(posts),"
+            " max(newest) FROM ("
+            " SELECT source, count(*) AS posts, 0 AS carriers, 0 AS versions,"
+            "  max(published_at) AS newest FROM post GROUP BY source"
+            " UNION ALL SELECT p.source, 0, count(*), 0, NULL"
+            "  FROM carrier c JOIN post p ON p.id = c.post GROUP BY p.source"
+            " UNION ALL SELECT p.source, 0, 0, count(*), NULL"
+            "  FROM version v JOIN post p ON p.id = v.post GROUP BY p.source"
+            ") GROUP BY source ORDER BY source"
         )
         return {row[0]: (row[1], row[2], row[3], row[4]) for row in rows}
 
@@ -286,7 +373,7 @@ class Ledger:
     # ------------------------------------------------------------ writing (inside a transaction)
 
     def forget_all(self) -> None:
-        for table in ("post", "version", "carrier", "validator"):
+        for table in ("post", "version", "carrier", "clause", "validator"):
             self._run(f"DELETE FROM {table}")
 
     def next_number(self) -> int:
@@ -334,9 +421,45 @@ class Ledger:
             ),
         )
 
+    @contextmanager
+    def sorted_keys(self) -> Iterator[None]:
+        """Holds new carriers and versions back, and takes them in at the end by their keys.
+
+        Keys are hashes: in any other order each row of a large ledger would be read from, and
+        written to, another page. What is held back is not found before.
+        """
+        tables = {"carrier": "identity", "version": "hash"}
+        for table in tables:
+            # A name without a schema means the temporary table from here on.
+            self._run(f"CREATE TEMP TABLE {table} AS SELECT * FROM main.{table} WHERE 0")
+        try:
+            yield
+            for table, key in tables.items():
+                self._run(
+                    f"INSERT OR REPLACE INTO main.{table} SELECT * FROM temp.{table}"
+                    f" ORDER BY {key}, rowid"
+                )
+        finally:
+            for table in tables:
+                self._run(f"DROP TABLE IF EXISTS temp.{table}")
+
     def add_versions(self, versions: Iterable[tuple[bytes, int]]) -> None:
         """Notes content hashes that posts have, or once had."""
         self._run_many("INSERT OR IGNORE INTO version VALUES (?,?)", versions)
+
+    def add_clauses(self, rows: Iterable[ClauseRow]) -> None:
+        """Notes clauses of live texts."""
+        self._run_many(
+            "INSERT OR IGNORE INTO clause VALUES (?,?,?,?)",
+            ((_period_of(at), clause, at, number) for clause, at, number in rows),
+        )
+
+    def drop_clauses(self, rows: Iterable[ClauseRow]) -> None:
+        """Forgets clauses of texts that are not live any more."""
+        self._run_many(
+            "DELETE FROM clause WHERE period=? AND clause=? AND published_at=? AND post=?",
+            ((_period_of(at), clause, at, number) for clause, at, number in rows),
+        )
 
     def put_carriers(self, carriers: Iterable[tuple[Carrier, int]]) -> None:
         """Notes carriers, each with the number of its post."""

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from crawler.archive.decide import identify_article, name_folder, name_revisions
 from crawler.archive.files import archive_error, is_temp, walk_files
 from crawler.archive.ledger import REBUILT, Carrier, Ledger, PostRow
+from crawler.archive.workers import read_in_order
 from crawler.article import FORMS, Article
+from crawler.clauses import sign
 from crawler.fingerprint import content_hash
 from crawler.posts import ParsedPost, parse_post
 
@@ -26,6 +32,9 @@ _REVISION = re.compile(
     r"revisions/.+/[0-9]{8}T[0-9]{6}Z-(?P<digits>[0-9a-f]{12})(?:-[0-9a-f]{12})?\.md"
 )
 
+# Rows that a rebuild holds in memory: some megabytes.
+ADOPTED_AT_ONCE = 1000
+
 # Reads a post of this archive.
 Reader = Callable[[bytes], ParsedPost]
 
@@ -34,69 +43,127 @@ def has_posts(root: Path) -> bool:
     return any(name.endswith(".md") for name in walk_files(root, "posts"))
 
 
+class Learned(NamedTuple):
+    """What the file of a post tells of it. Times are seconds UTC; ``versions`` are the content
+    hashes of the live version and of all that are kept as revisions, ``clauses`` those by which
+    near-duplicates of the live text are found."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    identity: bytes
+    source: str
+    title: str
+    guid: str | None
+    url: str | None
+    hash: bytes
+    versions: tuple[bytes, ...]
+    clauses: tuple[int, ...]
+    published_at: int | None
+    updated_at: int | None
+
+
+def learn_post(name: str, *, root: Path, read: Reader) -> Learned:
+    """Reads a post and its revisions. Raises ArchiveError when one cannot be read."""
+    match = _NAME.fullmatch(name)
+    assert match is not None
+    data, found = _read(root / name)
+    article = read(data).article
+    versions = [content_hash(article)]
+    for revision in walk_files(root, name_revisions(name)):
+        if revision.endswith(".md"):
+            old, _ = _read(root / revision)
+            versions.append(content_hash(read(old).article))
+    hashes = tuple(bytes.fromhex(digest.removeprefix("sha256:")) for digest in versions)
+    return Learned(
+        path=name,
+        size=len(data),
+        mtime_ns=found,
+        identity=identify_file(match["identity"], article),
+        source=article.source or match["folder"],
+        title=article.title,
+        guid=article.guid,
+        url=article.canonical_url,
+        hash=hashes[0],
+        versions=hashes,
+        clauses=tuple(sign(article).sample()),
+        published_at=int(article.published.timestamp()) if article.published else None,
+        updated_at=int(article.updated.timestamp()) if article.updated else None,
+    )
+
+
 def adopt_files(root: Path, ledger: Ledger, read: Reader = parse_post) -> int:
     """Gives every post that no ledger row tells of its row; gives how many there were.
 
     To be called inside a transaction: no run can have a file there on its way to its row.
     Of the source's own zone, first fetch and carriers the files do not tell; the file's own time
-    stands in for the first.
+    stands in for the first. Posts get their numbers in the order of their paths.
     """
-    known = {post.path for post in ledger.list_posts()}
-    number = ledger.next_number()
-    posts: list[PostRow] = []
-    carriers: list[tuple[Carrier, int]] = []
-    versions: list[tuple[bytes, int]] = []
-    for name in walk_files(root, "posts"):
-        match = _NAME.fullmatch(name)
-        if match is None or name in known:
-            continue
-        data, found = _read(root / name)
-        article = read(data).article
-        content = bytes.fromhex(content_hash(article).removeprefix("sha256:"))
-        identity = identify_file(match["identity"], article)
-        seconds = found // 10**9
-        published_at = int(article.published.timestamp()) if article.published else None
-        source = article.source or match["folder"]
-        posts.append(
-            PostRow(
-                id=number,
-                identity=identity,
-                source=source,
-                path=name,
-                title=article.title,
-                hash=content,
-                file_hash=None,
-                size=len(data),
-                mtime_ns=found,
-                published_at=published_at,
-                first_at=seconds,
-                written_at=int(article.updated.timestamp()) if article.updated else seconds,
+    first = ledger.next_number()
+    learned = enumerate(
+        read_in_order(partial(learn_post, root=root, read=read), _list_unknown(root, ledger)),
+        start=first,
+    )
+    count = 0
+    with ledger.sorted_keys():
+        while batch := list(islice(learned, ADOPTED_AT_ONCE)):
+            ledger.add_posts(_row_of(post, number) for number, post in batch)
+            ledger.add_versions((content, n) for n, post in batch for content in post.versions)
+            ledger.put_carriers((_carrier_of(post), number) for number, post in batch)
+            ledger.add_clauses(
+                (clause, _dated(post), number) for number, post in batch for clause in post.clauses
             )
-        )
-        carrier = Carrier(
-            identity=identity,
-            source=source,
-            guid=article.guid,
-            url=article.canonical_url,
-            title=article.title,
-            published_at=published_at,
-            seen_at=seconds,
-            hash=content,
-            entry=REBUILT,
-        )
-        carriers.append((carrier, number))
-        versions.append((content, number))
-        for revision in walk_files(root, name_revisions(name)):
-            if revision.endswith(".md"):
-                old, _ = _read(root / revision)
-                digest = content_hash(read(old).article)
-                versions.append((bytes.fromhex(digest.removeprefix("sha256:")), number))
-        number += 1
-    ledger.add_posts(posts)
-    ledger.add_versions(versions)
-    ledger.put_carriers(carriers)
+            count += len(batch)
     ledger.note_short_identities()
-    return len(posts)
+    return count
+
+
+def _list_unknown(root: Path, ledger: Ledger) -> Iterator[str]:
+    """Yields the paths of posts, in order, that no ledger row tells of."""
+    known = ledger.list_paths()
+    path = next(known, None)
+    for name in walk_files(root, "posts"):
+        while path is not None and path < name:
+            path = next(known, None)
+        if path != name and _NAME.fullmatch(name):
+            yield name
+
+
+def _row_of(post: Learned, number: int) -> PostRow:
+    seconds = post.mtime_ns // 10**9
+    return PostRow(
+        id=number,
+        identity=post.identity,
+        source=post.source,
+        path=post.path,
+        title=post.title,
+        hash=post.hash,
+        file_hash=None,
+        size=post.size,
+        mtime_ns=post.mtime_ns,
+        published_at=post.published_at,
+        first_at=seconds,
+        written_at=seconds if post.updated_at is None else post.updated_at,
+    )
+
+
+def _carrier_of(post: Learned) -> Carrier:
+    return Carrier(
+        identity=post.identity,
+        source=post.source,
+        guid=post.guid,
+        url=post.url,
+        title=post.title,
+        published_at=post.published_at,
+        seen_at=post.mtime_ns // 10**9,
+        hash=post.hash,
+        entry=REBUILT,
+    )
+
+
+def _dated(post: Learned) -> int:
+    """When the post is from, for near-duplicates: seconds UTC."""
+    return post.mtime_ns // 10**9 if post.published_at is None else post.published_at
 
 
 def identify_file(digits: str, article: Article) -> bytes:
@@ -108,7 +175,8 @@ def identify_file(digits: str, article: Article) -> bytes:
 def _read(path: Path) -> tuple[bytes, int]:
     """Gives a file's bytes and its modification time in nanoseconds."""
     try:
-        return path.read_bytes(), path.stat().st_mtime_ns
+        with open(path, "rb", buffering=0) as file:
+            return file.readall(), os.fstat(file.fileno()).st_mtime_ns
     except OSError as error:
         raise archive_error(error, str(path)) from error
 

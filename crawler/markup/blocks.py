@@ -120,6 +120,15 @@ def tidy_lines(text: str) -> str:
     Padding is gone from both ends of a line, save an indentation of plain blanks or tabs, which
     code and nested items need. No line is empty but for one between paragraphs.
     """
+    if (
+        # Tidy text is known at a glance: of all blanks only U+0020 is printable.
+        text.replace("\n", "").isprintable()
+        and not text.startswith("\n")
+        and not text.endswith((" ", "\n"))
+        and " \n" not in text
+        and "\n\n\n" not in text
+    ):
+        return text
     lines: list[str] = []
     for line in _UNSEEN.sub("", _LINE_ENDS.sub("\n", text)).split("\n"):
         words = line.strip(INDENT)

@@ -47,13 +47,15 @@ def load_sources(
     ``timezone`` is for those that declare none, ``rsshub`` the address of the RSSHub mirror that
     ``{rsshub}`` stands for. Raises SourceError.
     """
-    files = {file.stem: file for file in sorted(_SHIPPED.glob("*.toml"))}
+    files = {file.stem: file for file in sorted(_SHIPPED.glob("*.toml"), key=_name_of)}
     if path is not None:
         folder = Path(path)
         if not folder.is_dir():
             raise SourceError("is not a folder of source files", path=str(folder))
         files |= {
-            file.stem: file for file in sorted(folder.glob("*.toml")) if file.name != IMAGE_PROXIES
+            file.stem: file
+            for file in sorted(folder.glob("*.toml"), key=_name_of)
+            if file.name != IMAGE_PROXIES
         }
     sources = {}
     for name, file in files.items():
@@ -65,6 +67,11 @@ def load_sources(
             text, name=name, path=str(file), timezone=timezone, rsshub=rsshub
         )
     return sources
+
+
+def _name_of(file: Path) -> str:
+    """What files are sorted by: stcn comes before stcn-rsshub, and the label they share is its."""
+    return file.stem
 
 
 def read_source(

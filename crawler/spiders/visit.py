@@ -61,6 +61,7 @@ LIST_PAGES = 10
 MOST_LIST_PAGES = 1_000
 MOST_DAYS = 1_000
 _MOST_DATES = 2_000
+LIST_PRIORITY = 10_000
 
 
 @dataclass(slots=True)
@@ -191,7 +192,9 @@ class Visit:
             cb_kwargs={"listing": listing},
             meta={"handle_httpstatus_list": [304]},
             dont_filter=True,
-            priority=10,
+            # Before all pages, and in the order of the file: an article that stands in several lists
+            # gets the channel that is declared first.
+            priority=LIST_PRIORITY - listing.number,
         )
 
     def _meets_all(self, rule: FeedRule) -> bool:
@@ -452,6 +455,8 @@ class Visit:
             body = entry.summary
         if body is None and rule.fulltext != "always" and (entry.detail or entry.link):
             return self._ask_page(entry, feed, listing, digest)
+        if body is None:  # no page is to be asked: what the feed says is all there is
+            body = entry.content or entry.summary
         if not (body or entry.title or entry.images):
             report.refuse("an entry with neither title nor text nor address", feed.title)
             return None
