@@ -192,8 +192,8 @@ class Visit:
             cb_kwargs={"listing": listing},
             meta={"handle_httpstatus_list": [304]},
             dont_filter=True,
-            # Before all pages, and in the order of the file: an article that stands in several lists
-            # gets the channel that is declared first.
+            # Before all pages, and in the order of the file: an article that stands in several
+            # lists gets the channel that is declared first.
             priority=LIST_PRIORITY - listing.number,
         )
 
