@@ -182,7 +182,10 @@ class ArchivePipeline:
             await self._write(batch)
         if self.archive is not None:
             self._keep_states(self.archive)
-            self.archive.close()
+            try:
+                self.archive.close()
+            except ArchiveError as error:
+                self._fail(error)
 
     def _keep_states(self, archive: Archive) -> None:
         """Lets the ledger remember how each source has been doing."""

@@ -307,7 +307,7 @@ class Group:
         if article.published is None and post.published_at is not None:
             article.published = datetime.fromtimestamp(post.published_at, UTC)
             article.dated = "fetched"
-        if article.updated is None and post.written_at > post.first_at:
+        if article.updated is None and post.written_at != post.first_at:  # clocks are set back
             article.updated = datetime.fromtimestamp(post.written_at, UTC)
         article = _dated(replace(candidate, article=article))
         self._put(post, self._render(article, candidate.timezone))
