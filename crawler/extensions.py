@@ -105,6 +105,11 @@ class RunReporter:
             stats.inc_value("news/warnings", source.warning_count)
         for message in report.errors:
             logger.error(message)
+        self.write()
+
+    def write(self) -> None:
+        """Writes the report as it is now; a failure becomes one of its errors and is told."""
+        report = self.report
         try:
             write_report(self._folder, report)
         except OSError as error:

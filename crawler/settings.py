@@ -27,6 +27,7 @@ ITEM_PIPELINES = {
     "crawler.pipelines.NormalizePipeline": 300,
     "crawler.pipelines.ArchivePipeline": 900,
 }
+DOWNLOADER_MIDDLEWARES = {"crawler.stopping.StopGate": 950}  # the last before the network
 EXTENSIONS = {
     "crawler.extensions.RunReporter": 0,
     "crawler.extensions.CoreStats": 0,

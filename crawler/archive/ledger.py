@@ -241,9 +241,7 @@ class Ledger:
         except sqlite3.Error as error:
             raise self._name(error) from error
 
-    def _insist(
-        self, error: sqlite3.Error, sql: str, values: tuple[object, ...]
-    ) -> sqlite3.Cursor:
+    def _insist(self, error: sqlite3.Error, sql: str, values: tuple[object, ...]) -> sqlite3.Cursor:
         """Tries a statement again while somebody else has the ledger locked."""
         for _ in self._patience.tries():
             if not _error_name(error).startswith(_LOCKED):

@@ -56,8 +56,13 @@ def put_seal(ledger: Path) -> None:
         "sha256": _digest(ledger) if found.st_size <= MOST_DIGESTED else None,
     }
     temp = _path(ledger).with_name(f".{ledger.name}-seal.tmp")
-    temp.write_text(json.dumps(seal) + "\n")
-    os.replace(temp, _path(ledger))
+    try:
+        temp.write_text(json.dumps(seal) + "\n")
+        os.replace(temp, _path(ledger))
+    except OSError:
+        with contextlib.suppress(OSError):
+            temp.unlink()
+        raise
 
 
 def break_seal(ledger: Path) -> None:
