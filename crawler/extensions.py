@@ -44,6 +44,12 @@ class QuietLogFormatter(LogFormatter):
     ) -> LogFormatterResult | None:
         return super().scraped(item, response, spider) if self._shows_articles else None
 
+    def dropped(
+        self, item: Any, exception: BaseException, response: Response | Failure | None, spider: Spider
+    ) -> LogFormatterResult:
+        """Without the whole article: of a full disk one line is enough, and the run's end tells it."""
+        return {"level": logging.DEBUG, "msg": "Dropped: %(why)s", "args": {"why": exception}}
+
 
 class CoreStats(corestats.CoreStats):
     """Scrapy's, but that the pipeline counts articles: a signal with a receiver makes a task for
