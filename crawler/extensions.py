@@ -45,9 +45,13 @@ class QuietLogFormatter(LogFormatter):
         return super().scraped(item, response, spider) if self._shows_articles else None
 
     def dropped(
-        self, item: Any, exception: BaseException, response: Response | Failure | None, spider: Spider
+        self,
+        item: Any,
+        exception: BaseException,
+        response: Response | Failure | None,
+        spider: Spider,
     ) -> LogFormatterResult:
-        """Without the whole article: of a full disk one line is enough, and the run's end tells it."""
+        """Without the whole article: a full disk drops many, and the run's end says why."""
         return {"level": logging.DEBUG, "msg": "Dropped: %(why)s", "args": {"why": exception}}
 
 
