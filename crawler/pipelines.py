@@ -191,7 +191,7 @@ class ArchivePipeline:
                 self._fail(error)
 
     def _keep_states(self, archive: Archive) -> None:
-        """Lets the ledger remember how each source has been doing, in a run that was not stopped."""
+        """Lets the ledger remember how each source has been doing; a run that was stopped saw half."""
         if not self._crawler.crawling:
             return
         visits = getattr(self._crawler.spider, "visits", ())
