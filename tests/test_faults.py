@@ -205,7 +205,7 @@ def test_overlapping_crawls_give_what_one_after_the_other_gives(desk):
     sources = desk.folder / "sources"
     slow = Fault(slow_us=1500)
     processes = [start_crawl(desk.archive, sources, name, fault=slow) for name in names]
-    victim = start_crawl(desk.archive, sources, "wire", fault=Fault("kill", 90, slow_us=1000))
+    victim = start_crawl(desk.archive, sources, "wire", fault=Fault("kill", 30, slow_us=1000))
     reads = 0
     while any(process.poll() is None for process in processes):
         for path in desk.archive.glob("posts/**/*.md"):
