@@ -191,7 +191,7 @@ class ArchivePipeline:
                 self._fail(error)
 
     def _keep_states(self, archive: Archive) -> None:
-        """Lets the ledger remember how each source has been doing; a run that was stopped saw half."""
+        """Lets the ledger remember how each source has been doing, unless the run was stopped."""
         if not self._crawler.crawling:
             return
         visits = getattr(self._crawler.spider, "visits", ())

@@ -27,7 +27,6 @@ ITEM_PIPELINES = {
     "crawler.pipelines.NormalizePipeline": 300,
     "crawler.pipelines.ArchivePipeline": 900,
 }
-DOWNLOADER_MIDDLEWARES = {"crawler.stopping.StopGate": 950}  # the last before the network
 EXTENSIONS = {
     "crawler.extensions.RunReporter": 0,
     "crawler.extensions.CoreStats": 0,
@@ -55,6 +54,7 @@ COOKIES_ENABLED = False
 DOWNLOADER_MIDDLEWARES = {
     "crawler.middlewares.AddressGuard": 90,  # before robots.txt, which would be asked for
     "crawler.middlewares.ContentEncoding": 590,
+    "crawler.stopping.StopGate": 950,  # the last before the network
     "scrapy.downloadermiddlewares.httpcompression.HttpCompressionMiddleware": None,
 }
 DOWNLOAD_HANDLERS = {
