@@ -13,6 +13,7 @@ import textwrap
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -718,3 +719,66 @@ def test_temp_files_of_a_crawl_at_work_are_left_alone(tmp_path):
         with open_archive(tmp_path):
             assert [p.name[:5] for p in folder.glob(".*.tmp")] == [".a.md"]
         archive.commit([meet()])
+
+
+# ---------------------------------------------------------------- one text, several carriers
+
+
+def tellings() -> list[Candidate]:
+    """The same text as four carriers tell it: other titles, quotation marks, credit lines."""
+    told = [
+        ("a", "沐川电子：拟收购“朔源”", "<p>公告称“属实”。</p><p>责任编辑：钟离玥</p>"),
+        ("b", "沐川电子_拟收购_朔源_", "<p>公告称“属实”。</p>"),
+        ("c", "沐川电子：拟收购「朔源」", "<p>公告称「属实」。</p>"),
+        ("d", "沐川电子：拟收购“朔源”", "<p>公告称“属实”。</p><p>（文章来源：新华社）</p>"),
+    ]
+    met = [meet(title=title, source=source) for source, title, _ in told]
+    return [
+        replace(
+            candidate,
+            article=normalize(replace(candidate.article, body=body, form="html", hash=None)),
+        )
+        for candidate, (_, _, body) in zip(met, told, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["one-group", "one-by-one"])
+def test_title_and_text_do_not_depend_on_who_came_first(tmp_path, at_once):
+    seen = set()
+    for number, order in enumerate(permutations(tellings())):
+        root = tmp_path / str(number)
+        groups = [order] if at_once else [[candidate] for candidate in order]
+        with open_archive(root) as archive:
+            verdicts = [o.verdict for group in groups for o in archive.commit(group)]
+            again = {o.verdict for o in archive.commit(order)}
+        assert verdicts == [Verdict.NEW] + [Verdict.DUPLICATE] * 3
+        assert again == {Verdict.UNCHANGED}
+        post = parse_post(only_post(root).read_bytes()).article
+        assert post.source == order[0].article.source
+        seen.add((post.title, post.body, post.hash))
+        assert posts_of(root).keys() == {str(only_post(root).relative_to(root))}
+        assert findings(root) == []
+        for file in root.glob("ledger*"):
+            file.unlink()
+        before = only_post(root).read_bytes()
+        run(root, *order)  # carriers are learned again
+        assert only_post(root).read_bytes() == before
+    ((title, body, _),) = seen
+    assert title == "沐川电子：拟收购“朔源”"
+    assert body.endswith(("（文章来源：新华社）", "责任编辑：钟离玥"))
+
+
+def test_better_telling_whose_row_was_lost_is_known_to_the_next_run(tmp_path):
+    better, worse, *_ = tellings()
+    run(tmp_path, worse)
+    with open_archive(tmp_path) as archive, pytest.MonkeyPatch.context() as patch:
+
+        def fail(self, posts):
+            raise LedgerError("no room")
+
+        patch.setattr(Ledger, "put_posts", fail)
+        with pytest.raises(LedgerError):
+            archive.commit([better])
+    assert run(tmp_path, worse, better) == [Verdict.UNCHANGED, Verdict.DUPLICATE]
+    assert list(posts_of(tmp_path).values()) == [better.article.body]
+    assert findings(tmp_path) == []

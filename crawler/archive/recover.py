@@ -28,7 +28,8 @@ def adopt_edits(root: Path, ledger: Ledger, read: Reader) -> int:
     """Tells the ledger of edits whose files stand there, but not its row; gives how many.
 
     Such a file agrees with the hash in its header, and the version that the row tells of is among
-    its revisions; whatever else differs was changed by hand and is left to verify and to healing.
+    its revisions or is this very one, told better by another carrier. Whatever else differs was
+    changed by hand and is left to verify and to healing.
     """
     rows: list[PostRow] = []
     for row in ledger.list_posts():
@@ -43,10 +44,12 @@ def adopt_edits(root: Path, ledger: Ledger, read: Reader) -> int:
         article = read(data).article
         digest = content_hash(article)
         content = bytes.fromhex(digest.removeprefix("sha256:"))
-        if article.hash != digest or content == row.hash:
+        if article.hash != digest:
             continue
         kept = f"-{row.hash.hex()[:12]}"
-        if not any(kept in name for name in walk_files(root, name_revisions(row.path))):
+        if content != row.hash and not any(
+            kept in name for name in walk_files(root, name_revisions(row.path))
+        ):
             continue
         row.title, row.hash, row.file_hash = article.title, content, sha256(data).digest()
         row.size, row.mtime_ns = stamp.size, stamp.mtime_ns
