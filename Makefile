@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test check bench lock clean
+.PHONY: setup demo test check faults bench lock clean
 
 setup: $(VENV)/.ready
 
@@ -23,6 +23,11 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2
+
+# Every fault at every third file operation of a crawl, and killed reruns.
+faults: setup
+	$(BIN)/python -m tests.faults --step 3
+	$(BIN)/python -m tests.faults --step 11 --kinds kill --again 2
 
 bench: setup
 	$(BIN)/python -m benchmarks

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import logging
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,6 +18,8 @@ from scrapy.http import Response
 from scrapy.logformatter import LogFormatter, LogFormatterResult
 from twisted.python.failure import Failure
 
+from crawler.archive.files import sync_folder
+from crawler.archive.presence import is_locked
 from crawler.options import read_options
 from crawler.report import RunReport
 
@@ -40,6 +43,16 @@ class QuietLogFormatter(LogFormatter):
         self, item: Any, response: Response | Failure | None, spider: Spider
     ) -> LogFormatterResult | None:
         return super().scraped(item, response, spider) if self._shows_articles else None
+
+    def dropped(
+        self,
+        item: Any,
+        exception: BaseException,
+        response: Response | Failure | None,
+        spider: Spider,
+    ) -> LogFormatterResult:
+        """Without the whole article: a full disk drops many, and the run's end says why."""
+        return {"level": logging.DEBUG, "msg": "Dropped: %(why)s", "args": {"why": exception}}
 
 
 class CoreStats(corestats.CoreStats):
@@ -102,6 +115,11 @@ class RunReporter:
             stats.inc_value("news/warnings", source.warning_count)
         for message in report.errors:
             logger.error(message)
+        self.write()
+
+    def write(self) -> None:
+        """Writes the report as it is now; a failure becomes one of its errors and is told."""
+        report = self.report
         try:
             write_report(self._folder, report)
         except OSError as error:
@@ -114,21 +132,42 @@ def say_error(failure: Failure) -> str:
 
 
 def write_report(folder: Path, report: RunReport) -> Path:
-    """Writes ``<UTC time>.json`` and makes ``latest.json`` its copy, each whole or not at all."""
+    """Writes ``<UTC time>.json`` and makes ``latest.json`` its copy, each whole or not at all.
+
+    Raises OSError. Temp files of runs that were killed are swept.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    _sweep_reports(folder)
     text = json.dumps(report.as_json(), ensure_ascii=False, indent=1) + "\n"
-    stamp = f"{report.started_at:%Y%m%dT%H%M%S}.{report.started_at.microsecond:06}Z"
-    path = folder / f"{stamp}.json"
+    at = report.started_at
+    while (path := folder / f"{at:%Y%m%dT%H%M%S}.{at.microsecond:06}Z.json").exists():
+        at += timedelta(microseconds=1)  # a clock that was set back, or stands still
     for target in (path, folder / "latest.json"):
-        temp = folder / f".{target.name}.{os.getpid()}.tmp"
-        try:
-            with temp.open("w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            temp.replace(target)
-        except OSError:
-            with contextlib.suppress(OSError):
-                temp.unlink()
-            raise
+        _write_whole(target, text.encode())
+    sync_folder(str(folder))
     return path
+
+
+def _write_whole(target: Path, data: bytes) -> None:
+    temp = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    try:
+        # A locked temp file is one that somebody is at work on.
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        with open(fd, "wb", closefd=False) as file:
+            file.write(data)
+        os.fsync(fd)
+        temp.replace(target)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temp.unlink()
+        raise
+    finally:
+        os.close(fd)
+
+
+def _sweep_reports(folder: Path) -> None:
+    for temp in folder.glob(".*.tmp"):
+        with contextlib.suppress(FileNotFoundError):
+            if not is_locked(temp):
+                temp.unlink()

@@ -14,7 +14,7 @@ from itemadapter import ItemAdapter
 from scrapy.crawler import Crawler
 from scrapy.exceptions import DropItem
 
-from crawler.archive import Archive, Candidate, Outcome, Validator, Verdict
+from crawler.archive import Archive, Candidate, Outcome, Patience, Validator, Verdict
 from crawler.errors import ArchiveError
 from crawler.extensions import RunReporter
 from crawler.items import NewsItem
@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 # one; what a killed run has to fetch again is at most this much.
 GROUP_SIZE = 256
 GROUP_SECONDS = 2.0
+# How long others' locks on the archive are waited for (DESIGN 5), by every crawl of this process.
+PATIENCE = Patience(90.0)
 
 _COUNTED = {
     Verdict.NEW: "new",
@@ -96,6 +98,7 @@ class ArchivePipeline:
                 self._options.render,
                 read=self._options.read,
                 near=self._options.near,
+                wait_s=PATIENCE,
             )
             archive.note_form(self._options.dialect, self._options.body)
         except ArchiveError as error:
@@ -182,10 +185,15 @@ class ArchivePipeline:
             await self._write(batch)
         if self.archive is not None:
             self._keep_states(self.archive)
-            self.archive.close()
+            try:
+                self.archive.close()
+            except ArchiveError as error:
+                self._fail(error)
 
     def _keep_states(self, archive: Archive) -> None:
-        """Lets the ledger remember how each source has been doing."""
+        """Lets the ledger remember how each source has been doing, unless the run was stopped."""
+        if not self._crawler.crawling:
+            return
         visits = getattr(self._crawler.spider, "visits", ())
         now = datetime.now(UTC)
         states = {visit.source.name: visit.end(now) for visit in visits}

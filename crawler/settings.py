@@ -54,6 +54,7 @@ COOKIES_ENABLED = False
 DOWNLOADER_MIDDLEWARES = {
     "crawler.middlewares.AddressGuard": 90,  # before robots.txt, which would be asked for
     "crawler.middlewares.ContentEncoding": 590,
+    "crawler.stopping.StopGate": 950,  # the last before the network
     "scrapy.downloadermiddlewares.httpcompression.HttpCompressionMiddleware": None,
 }
 DOWNLOAD_HANDLERS = {

@@ -2,27 +2,31 @@
 
 On disk: temp file, sync, rename, sync of the folder, then the ledger row, then the feed's
 validators (DESIGN 6). The files are the truth; the ledger is made again from them when it is
-missing or damaged, and what a killed run left behind is healed when the archive is next opened.
+missing, damaged or not as it was left, and what a run that ended badly left behind is healed when
+the archive is next opened.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from crawler.archive.decide import NEAR_MODES, NearMode, Verdict, identify_article
-from crawler.archive.files import GroupWriter, Stamp, archive_error, is_temp, stamp_of, walk_files
+from crawler.archive.files import GroupWriter, Stamp, archive_error, stamp_of
 from crawler.archive.group import Candidate, Group, Outcome, Renderer
 from crawler.archive.ledger import Ledger, Validator
+from crawler.archive.presence import Door, Marker, Patience
 from crawler.archive.rebuild import Reader, adopt_files, has_posts
+from crawler.archive.recover import adopt_edits, sweep_temps
+from crawler.archive.seal import break_seal, is_as_left, put_seal
 from crawler.errors import ArchiveError, DamagedLedgerError
 from crawler.posts import parse_post
 from crawler.schedule import SourceState, parse_state, render_state
@@ -33,6 +37,7 @@ __all__ = [
     "Candidate",
     "NearMode",
     "Outcome",
+    "Patience",
     "Reader",
     "Renderer",
     "Validator",
@@ -43,11 +48,14 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 
 class Archive:
     """An archive open for writing, one of any number at once. Raises ArchiveError.
 
-    ``commit`` may be called from another thread than the look-ups, each by one at a time.
+    ``wait_s`` is how long others are waited for. ``commit`` may be called from another thread than
+    the look-ups, each by one at a time.
     """
 
     def __init__(
@@ -57,30 +65,38 @@ class Archive:
         *,
         read: Reader = parse_post,
         near: NearMode = "report",
-        wait_s: float = 90.0,
+        wait_s: float | Patience = 90.0,
     ) -> None:
         self.root = root
         self.warnings: list[str] = []
         self._render = render
         self._read = read
         self._near = near
-        self._wait_s = wait_s
-        self._token = secrets.token_hex(4)
+        self._path = root / "ledger.sqlite3"
+        self._patience = wait_s if isinstance(wait_s, Patience) else Patience(wait_s)
+        self._door = Door(root, self._patience)
+        # True while files and ledger may not agree: a run that ends so is looked after by the next.
+        self._unsettled = False
+        self._damage: DamagedLedgerError | None = None
+        self._retired: list[Ledger] = []
+        token = secrets.token_hex(4)
         try:
             root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise archive_error(error, str(root)) from error
-        self._marker = _Marker(root, self._token)
-        try:
-            self._files = GroupWriter(root, self._token)
-            self._ledger = self._open_ledger()
-            if self._marker.others_died:
-                self._recover()
-            # Look-ups have a connection of their own: they never wait for a group being written.
-            self._reader = Ledger(self._ledger.path, wait_s=wait_s)
-        except BaseException:
-            self._marker.remove()
-            raise
+        with self._door.held():
+            self._marker = Marker(root, token)
+            try:
+                self._files = GroupWriter(root, token)
+                self._open_ledger()
+                if self._marker.others_died:
+                    self._recover()
+            except OSError as error:
+                self._leave()
+                raise archive_error(error, str(root)) from error
+            except BaseException:
+                self._leave()
+                raise
 
     def __enter__(self) -> Self:
         return self
@@ -94,52 +110,136 @@ class Archive:
         self.close()
 
     def close(self) -> None:
-        self._reader.close()
-        self._ledger.close()
-        self._marker.remove()
+        """Ends the work. Raises ArchiveError when the marker of this run cannot be taken away."""
+        if self._unsettled or self._damage:
+            self._close_ledgers()
+            self._marker.abandon()
+            return
+        try:
+            with self._door.held():
+                self._close_ledgers()
+                if self._marker.is_alone:
+                    self._seal()
+                self._marker.remove()
+        except OSError as error:
+            self._marker.abandon()
+            raise archive_error(error, str(self.root)) from error
+        except BaseException:
+            self._close_ledgers()
+            self._marker.abandon()
+            raise
+
+    def _leave(self) -> None:
+        """Ends a run that could not begin."""
+        if not self._unsettled:
+            with contextlib.suppress(OSError):
+                self._marker.remove()
+        self._marker.abandon()
+
+    def _close_ledgers(self) -> None:
+        for ledger in (*self._retired, self._reader, self._ledger):
+            ledger.close()
+
+    def _seal(self) -> None:
+        if self._path.exists() and not os.path.exists(f"{self._path}-wal"):
+            put_seal(self._path)
+        else:
+            break_seal(self._path)  # somebody else reads it, and will change it when he closes
 
     # ------------------------------------------------------------ opening
 
-    def _open_ledger(self) -> Ledger:
-        path = self.root / "ledger.sqlite3"
+    def _open_ledger(self) -> None:
+        path = self._path
+        if path.is_symlink():
+            raise ArchiveError(f"{path}: is a symbolic link")
+        known = path.exists()
         try:
-            if path.is_symlink():
-                raise ArchiveError(f"{path}: is a symbolic link")
-            known = path.exists()
-            ledger = Ledger(path, wait_s=self._wait_s)
+            if known and self._marker.is_alone and not self._marker.others_died:
+                self._question_seal()
+            ledger = Ledger(path, wait_s=self._patience)
         except DamagedLedgerError as error:
-            self._put_aside(path, error)
-            known = False
-            ledger = Ledger(path, wait_s=self._wait_s)
-        if not known and has_posts(self.root):
-            self._warn(f"{path}: missing, made again from the posts")
-            with ledger.transaction():
+            self._put_aside(error)
+            known = True  # and said so
+            ledger = Ledger(path, wait_s=self._patience)
+        self._ledger = ledger
+        if ledger.is_new and has_posts(self.root):
+            if not known:
+                self._warn(f"{path}: missing, made again from the posts")
+            with self._settling():
                 adopt_files(self.root, ledger, self._read)
-        return ledger
+        if ledger.is_new:
+            self._unsettled = False
+        # Look-ups have a connection of their own: they never wait for a group being written.
+        self._reader = Ledger(path, wait_s=self._patience)
+        self._file = _identify_inode(path)
 
-    def _put_aside(self, path: Path, error: DamagedLedgerError) -> None:
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-        aside = path.with_name(f"{path.name}.damaged-{stamp}")
-        self._warn(f"{error}; kept as {aside.name}")
+    def _question_seal(self) -> None:
+        """Raises DamagedLedgerError when the ledger is not as the last crawl left it."""
+        as_left = is_as_left(self._path)
+        if as_left is False:
+            raise DamagedLedgerError(f"{self._path}: not as the last crawl left it")
+        if as_left is None:
+            self._check_ledger()
+
+    def _check_ledger(self) -> None:
+        with contextlib.closing(Ledger(self._path, wait_s=self._patience)) as ledger:
+            ledger.check()
+
+    def _put_aside(self, error: DamagedLedgerError) -> None:
+        path = self._path
+        aside = path.with_name(f"{path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+        while aside.exists():
+            aside = aside.with_name(f"{aside.name}-{secrets.token_hex(2)}")
+        self._warn(f"{error}; kept as {aside.name} and made again from the posts")
+        self._unsettled = True
         try:
+            break_seal(path)
             os.replace(path, aside)
             for ending in ("-wal", "-shm"):
                 with contextlib.suppress(FileNotFoundError):
-                    os.unlink(f"{path}{ending}")
+                    os.replace(f"{path}{ending}", f"{aside}{ending}")
         except OSError as failed:
             raise archive_error(failed, str(path)) from failed
 
+    def _replace_ledger(self, error: DamagedLedgerError) -> None:
+        """Puts the ledger aside in the middle of a run, and goes on with one made again."""
+        self._retire()
+        self._damage = None
+        self._put_aside(error)
+        self._open_ledger()
+
+    def _follow(self) -> None:
+        """Goes on with the ledger that is there now, should somebody have replaced or lost it."""
+        if self._damage:
+            self._replace_ledger(self._damage)
+        elif _identify_inode(self._path) != self._file:
+            self._retire()
+            self._open_ledger()
+
+    def _retire(self) -> None:
+        self._ledger.close()
+        self._retired.append(self._reader)  # somebody may be reading from it
+
     def _recover(self) -> None:
-        """Heals what a killed run left: temp files go, finished files get their ledger rows."""
-        self._warn(f"{self.root}: an earlier run was killed; checking what it left")
-        with self._ledger.transaction():
-            for folder in ("posts", "revisions"):
-                for name in walk_files(self.root, folder):
-                    if is_temp(name) and not self._marker.is_alive(name):
-                        with contextlib.suppress(FileNotFoundError):
-                            os.unlink(self.root / name)
+        """Heals what a run left that ended badly: temp files go, files get their ledger rows."""
+        self._warn(f"{self.root}: an earlier run did not end well; checking what it left")
+        try:
+            self._ledger.check()
+        except DamagedLedgerError as error:
+            self._replace_ledger(error)
+        with self._settling():
+            sweep_temps(self.root, self._marker.is_alive)
             adopt_files(self.root, self._ledger, self._read)
+            adopt_edits(self.root, self._ledger, self._read)
         self._marker.bury()
+
+    @contextmanager
+    def _settling(self) -> Iterator[None]:
+        """Holds the ledger's write lock; left by an error, the archive is unsettled."""
+        with self._ledger.transaction():
+            before, self._unsettled = self._unsettled, True
+            yield
+        self._unsettled = before
 
     def _warn(self, message: str) -> None:
         self.warnings.append(message)
@@ -150,56 +250,84 @@ class Archive:
     def is_current(self, identity: bytes, entry: bytes) -> bool:
         """Tells whether an article's page need not be fetched again: it came with this very entry
         last, and its post stands there as it was written."""
-        found = self._reader.find_carrier(identity)
+        found = self._look_up(lambda ledger: ledger.find_carrier(identity))
         if found is None or found[0].entry != entry:
             return False
         post = found[1]
         return stamp_of(f"{self.root}/{post.path}") == Stamp(post.size, post.mtime_ns)
 
     def find_validator(self, source: str, url: str) -> Validator | None:
-        return self._reader.find_validator(source, url)
+        return self._look_up(lambda ledger: ledger.find_validator(source, url))
 
     def find_state(self, source: str) -> SourceState:
         """Gives what the last runs told of a source."""
-        return parse_state(self._reader.find_note(f"source {source}"))
+        return parse_state(self._look_up(lambda ledger: ledger.find_note(f"source {source}")))
+
+    def _look_up(self, find: Callable[[Ledger], T | None]) -> T | None:
+        """Finds nothing in a damaged ledger, which the next group will be the one to replace."""
+        try:
+            return find(self._reader)
+        except DamagedLedgerError as error:
+            self._damage = error
+            return None
 
     # ------------------------------------------------------------ writing
 
+    @contextmanager
+    def transaction(self) -> Iterator[Ledger]:
+        """Gives the ledger for writing, with every other process kept out. Whatever changes files
+        or ledger does it in here; when it is left by an error, the next run checks the archive."""
+        try:
+            with self._door.held():
+                self._follow()
+                with self._settling():
+                    yield self._ledger
+        except OSError as error:
+            raise archive_error(error, str(self.root)) from error
+
     def put_states(self, states: Mapping[str, SourceState]) -> None:
-        with self._ledger.transaction():
+        with self.transaction() as ledger:
             for source, state in states.items():
-                self._ledger.put_note(f"source {source}", render_state(state))
+                ledger.put_note(f"source {source}", render_state(state))
 
     def note_form(self, dialect: str, body: str) -> None:
         """Notes how posts are written from now on; warns when older ones are written otherwise."""
         form = f"{dialect}, {body}"
-        with self._ledger.transaction():
-            before = self._ledger.find_note("form")
-            self._ledger.put_note("form", form)
+        with self.transaction() as ledger:
+            before = ledger.find_note("form")
+            if before != form:
+                ledger.put_note("form", form)
         if before not in (None, form):
             self._warn(f"posts are written as {form} from now on; older ones stay {before}")
 
     def rebuild(self) -> int:
         """Makes the ledger again from the files alone; gives the number of posts."""
-        with self._ledger.transaction():
-            self._ledger.forget_all()
-            return adopt_files(self.root, self._ledger, self._read)
+        with self.transaction() as ledger:
+            ledger.forget_all()
+            return adopt_files(self.root, ledger, self._read)
 
     def commit(self, batch: Sequence[Candidate | Validator]) -> list[Outcome]:
         """Decides about every candidate, in order, and makes the result durable as one group.
 
         Validators are noted after the articles that stand before them. When it raises, nothing
-        of the group counts as seen.
+        of the group counts as seen. A ledger that turns out to be damaged is replaced once.
         """
-        with self._ledger.transaction():
-            group = Group(self.root, self._ledger, self._render, self._read, self._near)
+        try:
+            return self._commit(batch)
+        except DamagedLedgerError as error:
+            self._damage = error
+            return self._commit(batch)
+
+    def _commit(self, batch: Sequence[Candidate | Validator]) -> list[Outcome]:
+        with self.transaction() as ledger:
+            group = Group(self.root, ledger, self._render, self._read, self._near)
             outcomes = [
                 group.place(member) for member in batch if not isinstance(member, Validator)
             ]
             group.write(self._files)
             for member in batch:
                 if isinstance(member, Validator):
-                    self._ledger.put_validator(member)
+                    ledger.put_validator(member)
         return outcomes
 
 
@@ -219,57 +347,9 @@ def read_states(root: Path, sources: Iterable[str]) -> dict[str, SourceState]:
     return {source: parse_state(note) for source, note in notes.items() if note}
 
 
-class _Marker:
-    """A locked file that says "a run is at work"; an unlocked one says that a run was killed."""
-
-    def __init__(self, root: Path, token: str) -> None:
-        self._root = root
-        self._path = root / f".run-{token}"
-        self._dead: list[Path] = []
-        self._alive: set[str] = set()
-        try:
-            self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-            fcntl.flock(self._fd, fcntl.LOCK_EX)
-            for path in self._list_others():
-                token = path.name.removeprefix(".run-")
-                if _is_locked(path):
-                    self._alive.add(token)
-                else:
-                    self._dead.append(path)
-        except OSError as error:
-            raise archive_error(error, str(self._path)) from error
-        self._alive.add(self._path.name.removeprefix(".run-"))
-
-    def _list_others(self) -> Iterable[Path]:
-        return [path for path in self._root.glob(".run-*") if path != self._path]
-
-    @property
-    def others_died(self) -> bool:
-        return bool(self._dead)
-
-    def is_alive(self, temp: str) -> bool:
-        """Tells whether a temp file belongs to a run that is still at work."""
-        token = temp.removesuffix(".tmp").rpartition(".")[2].partition("-")[0]
-        return token in self._alive or _is_locked(self._root / f".run-{token}")
-
-    def bury(self) -> None:
-        for path in self._dead:
-            path.unlink(missing_ok=True)
-
-    def remove(self) -> None:
-        self._path.unlink(missing_ok=True)
-        os.close(self._fd)
-
-
-def _is_locked(path: Path) -> bool:
+def _identify_inode(path: Path) -> tuple[int, int] | None:
     try:
-        fd = os.open(path, os.O_RDONLY)
+        found = os.stat(path)
     except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(fd)
-    return False
+        return None
+    return found.st_dev, found.st_ino

@@ -104,3 +104,18 @@ def decide(known: Known | None, *, text_is_known: bool, content: bytes) -> Verdi
     if content in (known.carried_hash, known.live_hash):
         return Verdict.UNCHANGED
     return Verdict.UPDATED
+
+
+def tells_better(one: Article, other: Article) -> bool:
+    """Tells which of two articles with the same content hash is to be the one that is read.
+
+    Carriers of one text differ in credit lines, quotation marks and in what older mirrors wrote
+    for a colon. The choice depends on what they say and never on who came first: the title that
+    lost least, then the longer text; what is equal up to there is put in an order of its own.
+    """
+
+    def rank(article: Article) -> tuple[int, int, int, str, str]:
+        title, body = article.title, article.body
+        return (title.count("_"), -len(title), -len(body), title, body)
+
+    return rank(one) < rank(other)

@@ -98,7 +98,7 @@ class GroupWriter:
                 del temps[0]
             for folder in sorted(changed):
                 path = f"{self._root}/{folder}"
-                _sync_folder(path)
+                sync_folder(path)
         except OSError as error:
             raise archive_error(error, path) from error
         finally:
@@ -116,10 +116,13 @@ class GroupWriter:
         real = os.path.realpath(path)
         if real != path:
             raise ArchiveError(f"{path}: leads out of the archive, to {real}")
-        made = folder
-        while made and not os.path.isdir(f"{self._root}/{made}"):
-            made = made.rpartition("/")[0]
-            changed.add(made)  # a new folder's name stands in its parent
+        # A new folder's name stands in its parent. One that is there already may have been made by
+        # a run that was killed before it came to the sync; where there is nothing to sync it is
+        # cheap.
+        above = folder
+        while above:
+            above = above.rpartition("/")[0]
+            changed.add(above)
         os.makedirs(path, exist_ok=True)
         self._folders.add(folder)
 
@@ -144,7 +147,8 @@ def _close(fds: list[int]) -> None:
         os.close(fds.pop())
 
 
-def _sync_folder(path: str) -> None:
+def sync_folder(path: str) -> None:
+    """Makes the names in a folder durable. Raises OSError."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(fd)

@@ -22,6 +22,7 @@ from crawler.archive.decide import (
     identify_article,
     name_post,
     name_revision,
+    tells_better,
 )
 from crawler.archive.files import GroupWriter, Stamp, archive_error, stamp_of
 from crawler.archive.ledger import REBUILT, Carrier, ClauseRow, Ledger, PostRow
@@ -134,6 +135,8 @@ class Group:
         if twin:
             self._carriers[identity] = (carrier, twin.id)
             healed = twin.hash == content and self._heal(twin, candidate, own=False)
+            if twin.hash == content and not healed:
+                self._improve(twin, candidate)
             return Outcome(article, verdict, twin.path, healed=healed, twin=twin.title)
         if self._near == "off":
             return self._add(candidate, carrier)
@@ -275,6 +278,32 @@ class Group:
             self._keep(post, there, at=datetime.fromtimestamp(before.written_at, UTC))
         self._put(post, self._render(article, candidate.timezone))
 
+    def _improve(self, post: PostRow, candidate: Candidate) -> None:
+        """Lets a post be read as its new carrier tells it, where that tells better.
+
+        It stays the same version: not one character differs that the content hash counts.
+        """
+        there = self._read(post.path)
+        old = self._parse(there).article if there is not None else None
+        article = candidate.article
+        # Only what reads back as it was written can be compared.
+        if old is None or old.hash is None or old.form != article.form:
+            return
+        if not tells_better(article, old):
+            return
+        post.title = article.title
+        self._rows[post.id] = post
+        told = replace(
+            old,
+            title=article.title,
+            body=article.body,
+            lead=article.lead,
+            byline=article.byline,
+            origin=article.origin,
+        )
+        self._sign_anew(post, replace(post), told)
+        self._put(post, self._render(told, candidate.timezone))
+
     def _had(self, post: PostRow, content: bytes) -> bool:
         return self._texts.get(content) == post.id or self._ledger.had_version(post.id, content)
 
@@ -307,7 +336,7 @@ class Group:
         if article.published is None and post.published_at is not None:
             article.published = datetime.fromtimestamp(post.published_at, UTC)
             article.dated = "fetched"
-        if article.updated is None and post.written_at > post.first_at:
+        if article.updated is None and post.written_at != post.first_at:  # clocks are set back
             article.updated = datetime.fromtimestamp(post.written_at, UTC)
         article = _dated(replace(candidate, article=article))
         self._put(post, self._render(article, candidate.timezone))

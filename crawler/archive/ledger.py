@@ -9,16 +9,23 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from crawler.archive.presence import Patience
 from crawler.errors import DamagedLedgerError, LedgerError
 
 APPLICATION_ID = 0x4E455753  # "NEWS"
 VERSION = 2
+# How long SQLite itself waits for a lock before we ask whether to go on waiting.
+_TRY_S = 0.1
+# Names of errors that say: this is not the database that we made. (Of plain errors "no such table"
+# is the one that can come.)
+_DAMAGED = ("CORRUPT", "NOTADB", "FORMAT", "ERROR", "MISMATCH", "CONSTRAINT")
+_LOCKED = ("BUSY", "LOCKED", "PROTOCOL")
 # The entry digest of a carrier that was learned from a file, not from a feed.
 REBUILT = b""
 # How far apart, by publication, a text and its re-post may be.
@@ -145,14 +152,18 @@ class Ledger:
     there is not a database any more.
     """
 
-    def __init__(self, path: Path, *, wait_s: float = 90.0, read_only: bool = False) -> None:
+    def __init__(
+        self, path: Path, *, wait_s: float | Patience = 90.0, read_only: bool = False
+    ) -> None:
         self.path = path
         self.short_identities = False
+        self.is_new = False
+        self._patience = wait_s if isinstance(wait_s, Patience) else Patience(wait_s)
         try:
             self._db = sqlite3.connect(
                 f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}",
                 uri=True,
-                timeout=wait_s,
+                timeout=_TRY_S,
                 isolation_level=None,
                 check_same_thread=False,
             )
@@ -184,6 +195,7 @@ class Ledger:
             self._run("PRAGMA cache_size=-8000")
             if not tables or version < VERSION:
                 self._create()
+            self.is_new = not tables
         self.note_short_identities()
 
     def _create(self) -> None:
@@ -198,7 +210,7 @@ class Ledger:
         try:
             return self._db.execute(sql, values).fetchall()
         except sqlite3.Error as error:
-            raise self._name(error) from error
+            return self._insist(error, sql, values).fetchall()
 
     def _stream(self, sql: str) -> Iterator[tuple[Any, ...]]:
         try:
@@ -210,7 +222,7 @@ class Ledger:
         try:
             row: tuple[Any, ...] | None = self._db.execute(sql, values).fetchone()
         except sqlite3.Error as error:
-            raise self._name(error) from error
+            row = self._insist(error, sql, values).fetchone()
         return row
 
     def _one(self, sql: str) -> Any:
@@ -221,7 +233,7 @@ class Ledger:
         try:
             self._db.execute(sql, values)
         except sqlite3.Error as error:
-            raise self._name(error) from error
+            self._insist(error, sql, values)
 
     def _run_many(self, sql: str, rows: Iterable[tuple[object, ...]]) -> None:
         try:
@@ -229,11 +241,22 @@ class Ledger:
         except sqlite3.Error as error:
             raise self._name(error) from error
 
+    def _insist(self, error: sqlite3.Error, sql: str, values: tuple[object, ...]) -> sqlite3.Cursor:
+        """Tries a statement again while somebody else has the ledger locked."""
+        for _ in self._patience.tries():
+            if not _error_name(error).startswith(_LOCKED):
+                break
+            try:
+                return self._db.execute(sql, values)
+            except sqlite3.Error as again:
+                error = again
+        raise self._name(error) from error
+
     def _name(self, error: sqlite3.Error) -> LedgerError:
-        name = getattr(error, "sqlite_errorname", "")
-        if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        name = _error_name(error)
+        if name.startswith(_LOCKED):
             return LedgerError(f"{self.path}: locked by another program")
-        if name in ("SQLITE_CORRUPT", "SQLITE_NOTADB"):
+        if name.startswith(_DAMAGED) or "decode to UTF-8" in str(error):
             return DamagedLedgerError(f"{self.path}: damaged ({error})")
         return LedgerError(f"{self.path}: {error}")
 
@@ -255,13 +278,15 @@ class Ledger:
             yield
             self._run("COMMIT")
         except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
+            # What went wrong first is what is told; a connection that is closed rolls back too.
+            with suppress(sqlite3.Error):
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
             raise
 
     def check(self) -> None:
         """Raises DamagedLedgerError when SQLite finds the file damaged."""
-        answer = self._one("PRAGMA quick_check(1)")
+        answer = self._one("PRAGMA integrity_check(1)")
         if answer != "ok":
             raise DamagedLedgerError(f"{self.path}: damaged ({answer})")
 
@@ -487,3 +512,8 @@ class Ledger:
 
     def put_validator(self, validator: Validator) -> None:
         self._run("INSERT OR REPLACE INTO validator VALUES (?,?,?,?,?,?)", *astuple(validator))
+
+
+def _error_name(error: sqlite3.Error) -> str:
+    """Gives SQLite's name of an error, without its prefix; nothing where it has none."""
+    return str(getattr(error, "sqlite_errorname", "")).removeprefix("SQLITE_")

@@ -16,6 +16,7 @@ from scrapy.spiderloader import get_spider_loader
 from crawler.commands import usage_in_one_line
 from crawler.extensions import RunReporter
 from crawler.options import read_options
+from crawler.stopping import Stopper
 
 
 class Command(BaseRunSpiderCommand):
@@ -73,7 +74,8 @@ def run_spider(
     gc.set_threshold(20_000, 20, 50)
     crawler = process.create_crawler(spider)
     process.crawl(crawler, **arguments)
-    process.start()
+    Stopper(process).install()
+    process.start(install_signal_handlers=False)
     reporter = crawler.get_extension(RunReporter)
     if process.bootstrap_failed or reporter is None:
         return 1

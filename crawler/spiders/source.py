@@ -97,6 +97,7 @@ class SourceSpider(Spider):
                 report=reporter.report.of(source.name),
                 archive=pipeline.archive,
                 keep=pipeline.keep_validator,
+                goes_on=lambda: self.crawler.crawling,
             )
             self.visits.append(visit)
             for request in visit.start(now):

@@ -122,6 +122,7 @@ class Visit:
         report: SourceReport,
         archive: Archive,
         keep: Callable[[Validator], None],
+        goes_on: Callable[[], bool],
     ) -> None:
         self.source = source
         self.report = report
@@ -129,6 +130,7 @@ class Visit:
         self._options = options
         self._archive = archive
         self._keep = keep
+        self._goes_on = goes_on
         self._zone = ZoneInfo(source.timezone)
         self._asked: dict[bytes, _Asked] = {}
         self._taken = 0
@@ -260,6 +262,8 @@ class Visit:
         for number, entry in enumerate(feed.entries, 1):
             if number % ENTRIES_AT_ONCE == 0:
                 await asyncio.sleep(0)
+                if not self._goes_on():
+                    return  # the run was asked to stop: the ticket stays open
             if listing.day and entry.published is None:
                 entry.published = datetime.combine(listing.day, time(), self._zone)
             output = self.place_entry(entry, feed, listing, met_at)

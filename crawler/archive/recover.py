@@ -1,0 +1,62 @@
+"""What a run that ended badly left behind, put in order: temp files, rows, half-told edits."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+from crawler.archive.decide import name_revisions
+from crawler.archive.files import Stamp, archive_error, is_temp, stamp_of, walk_files
+from crawler.archive.ledger import Ledger, PostRow
+from crawler.archive.rebuild import Reader
+from crawler.fingerprint import content_hash
+
+
+def sweep_temps(root: Path, is_alive: Callable[[str], bool]) -> None:
+    """Removes the temp files of runs that are not at work any more."""
+    for folder in ("posts", "revisions"):
+        for name in walk_files(root, folder):
+            if is_temp(name) and not is_alive(name):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(root / name)
+
+
+def adopt_edits(root: Path, ledger: Ledger, read: Reader) -> int:
+    """Tells the ledger of edits whose files stand there, but not its row; gives how many.
+
+    Such a file agrees with the hash in its header, and the version that the row tells of is among
+    its revisions or is this very one, told better by another carrier. Whatever else differs was
+    changed by hand and is left to verify and to healing.
+    """
+    rows: list[PostRow] = []
+    for row in ledger.list_posts():
+        stamp = stamp_of(f"{root}/{row.path}")
+        if stamp is None or stamp == Stamp(row.size, row.mtime_ns):
+            continue
+        path = root / row.path
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise archive_error(error, str(path)) from error
+        article = read(data).article
+        digest = content_hash(article)
+        content = bytes.fromhex(digest.removeprefix("sha256:"))
+        if article.hash != digest:
+            continue
+        kept = f"-{row.hash.hex()[:12]}"
+        if content != row.hash and not any(
+            kept in name for name in walk_files(root, name_revisions(row.path))
+        ):
+            continue
+        row.title, row.hash, row.file_hash = article.title, content, sha256(data).digest()
+        row.size, row.mtime_ns = stamp.size, stamp.mtime_ns
+        row.published_at = int(article.published.timestamp()) if article.published else None
+        if article.updated:
+            row.written_at = int(article.updated.timestamp())
+        rows.append(row)
+    ledger.put_posts(rows)
+    ledger.add_versions((row.hash, row.id) for row in rows)
+    return len(rows)
