@@ -419,6 +419,27 @@ def test_validators_are_kept_with_the_articles_before_them(tmp_path):
         assert archive.find_validator("stcn", "http://a.example/other") is None
 
 
+def test_an_article_in_two_lists_is_current_by_either_entry(tmp_path):
+    identity = identify("stcn", guid="1", url=None, content=None)
+
+    def commit(text: str, entry: bytes) -> None:
+        with open_archive(tmp_path) as archive:
+            archive.commit([replace(meet(text), entry=entry * 16)])
+
+    def knows(entry: bytes) -> bool:
+        with open_archive(tmp_path) as archive:
+            return archive.is_current(identity, entry * 16)
+
+    commit("甲", b"e")
+    commit("甲", b"f")
+    assert knows(b"e")
+    assert knows(b"f")
+    # A new text begins anew: what the other list says may be older than it.
+    commit("乙", b"g")
+    assert knows(b"g")
+    assert not knows(b"e")
+
+
 def test_known_page_is_current_until_its_entry_or_its_file_changes(tmp_path):
     candidate = meet()
     identity = identify("stcn", guid="1", url=None, content=None)

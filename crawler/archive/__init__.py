@@ -19,7 +19,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from crawler.archive.decide import NEAR_MODES, NearMode, Verdict, identify_article
+from crawler.archive.decide import (
+    NEAR_MODES,
+    NearMode,
+    Verdict,
+    identify_article,
+    knows_entry,
+)
 from crawler.archive.files import GroupWriter, Stamp, archive_error, stamp_of
 from crawler.archive.group import Candidate, Group, Outcome, Renderer
 from crawler.archive.ledger import Ledger, Validator
@@ -251,7 +257,7 @@ class Archive:
         """Tells whether an article's page need not be fetched again: it came with this very entry
         last, and its post stands there as it was written."""
         found = self._look_up(lambda ledger: ledger.find_carrier(identity))
-        if found is None or found[0].entry != entry:
+        if found is None or not knows_entry(found[0].entry, entry):
             return False
         post = found[1]
         return stamp_of(f"{self.root}/{post.path}") == Stamp(post.size, post.mtime_ns)

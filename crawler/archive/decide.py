@@ -119,3 +119,26 @@ def tells_better(one: Article, other: Article) -> bool:
         return (title.count("_"), -len(title), -len(body), title, body)
 
     return rank(one) < rank(other)
+
+
+ENTRY_BYTES = 16  # of the digest of a feed entry
+MOST_ENTRIES = 4
+
+
+def knows_entry(entries: bytes | None, entry: bytes) -> bool:
+    """Tells whether an entry's digest is among those that an article came with."""
+    return entries is not None and entry in (
+        entries[start : start + ENTRY_BYTES] for start in range(0, len(entries), ENTRY_BYTES)
+    )
+
+
+def add_entry(entries: bytes | None, entry: bytes | None) -> bytes | None:
+    """Gives the digests with one more, the latest first.
+
+    An article that stands in two lists has an entry in each, with summaries and dates of their
+    own: with one digest alone each list would have the page fetched again for the other.
+    """
+    if entry is None or not entries:
+        return entry
+    kept = [entries[start : start + ENTRY_BYTES] for start in range(0, len(entries), ENTRY_BYTES)]
+    return b"".join([entry, *(known for known in kept if known != entry)][:MOST_ENTRIES])

@@ -18,6 +18,7 @@ from crawler.archive.decide import (
     Known,
     NearMode,
     Verdict,
+    add_entry,
     decide,
     identify_article,
     name_post,
@@ -129,6 +130,8 @@ class Group:
                 self._revise(post, candidate, content, own=own)
             elif post.hash == content:
                 healed = self._heal(post, candidate, own=own)
+            if old.hash == content:
+                carrier.entry = add_entry(old.entry, carrier.entry)
             if old.entry != carrier.entry or old.hash != content:
                 self._carriers[old.identity] = (carrier, post.id)
             return Outcome(article, verdict, post.path, healed=healed)

@@ -58,7 +58,7 @@ CREATE TABLE IF NOT EXISTS carrier ( -- every identity a text was met under; the
   source TEXT NOT NULL,
   guid TEXT, url TEXT, title TEXT NOT NULL, published_at INTEGER, seen_at INTEGER NOT NULL,
   hash BLOB NOT NULL,          -- what it carried last
-  entry BLOB                   -- digest of its feed entry: a changed one means a changed page
+  entry BLOB                   -- digests of its feed entries: another one means a changed page
 );
 -- (Ledgers of version 1 have carriers WITHOUT ROWID: a tree of whole rows in the order of hashes,
 -- where every new one costs twice as much. They are read and written just the same.)
