@@ -442,7 +442,7 @@ articles = articles.map(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(articles, st.sampled_from(["hexo", "jekyll"]))
 def test_what_was_written_is_read_back(article, dialect):
     post = parse_post(render_post(article, dialect=dialect))
