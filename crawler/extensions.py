@@ -25,7 +25,7 @@ from crawler.report import RunReport
 
 logger = logging.getLogger(__name__)
 
-_COUNTS = "new updated duplicates near_duplicates unchanged healed partial".split()
+_COUNTS = "new updated duplicates near_duplicates unchanged healed removed partial".split()
 
 
 class QuietLogFormatter(LogFormatter):

@@ -12,10 +12,11 @@ from scrapy.exceptions import UsageError
 from scrapy.settings import BaseSettings
 
 from crawler import settings as page
-from crawler.archive import NEAR_MODES, NearMode, Reader, Renderer
+from crawler.archive import NEAR_MODES, Convert, NearMode, Reader, Renderer
 from crawler.article import FORMS, Article, Form
 from crawler.errors import NewsError
 from crawler.images import ImageTable, load_image_table
+from crawler.normalize import normalize
 from crawler.posts import DIALECTS, Dialect, parse_post, render_post
 from crawler.sources import IMAGE_PROXIES, Source, load_sources
 
@@ -61,6 +62,13 @@ class Options:
     def render(self) -> Renderer:
         return partial(_render, self)
 
+    def make_converter(self) -> Convert:
+        """Gives what turns a post of the archive into one as posts are written today.
+
+        Zone and slug are those of the declared source. Raises UsageError as the loaders do.
+        """
+        return partial(_convert, self, self.load_image_table(), self.load_sources())
+
     @property
     def read(self) -> Reader:
         """How posts of the archive are read: without extra keys they do not tell their form."""
@@ -75,6 +83,20 @@ def _render(options: Options, article: Article, timezone: str) -> bytes:
         placeholder_image=options.placeholder_image,
         timezone=timezone,
     )
+
+
+def _convert(
+    options: Options, table: ImageTable, sources: dict[str, Source], article: Article, whole: bool
+) -> bytes:
+    declared = sources.get(article.source)
+    if declared:
+        article.slug = article.slug or declared.slug
+        if not whole:
+            article.label = article.label or declared.label
+            article.section = article.section or declared.section
+    if article.form != options.body or not whole:
+        article = normalize(article, body=options.body, table=table)
+    return options.render(article, declared.timezone if declared else options.timezone)
 
 
 def read_options(settings: BaseSettings) -> Options:

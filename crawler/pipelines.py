@@ -35,6 +35,7 @@ _COUNTED = {
     Verdict.UPDATED: "updated",
     Verdict.DUPLICATE: "duplicates",
     Verdict.UNCHANGED: "unchanged",
+    Verdict.REMOVED: "removed",
 }
 
 

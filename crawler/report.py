@@ -32,8 +32,9 @@ class SourceReport:
     """What a run did for one source.
 
     ``conditional`` counts feeds that had not changed, ``skipped`` rows that a rule leaves out,
-    ``pages`` article pages that were read; ``first_at`` and ``last_at`` are the oldest
-    and the newest date among the entries met.
+    ``pages`` article pages that were read, ``removed`` articles met that were taken out of the
+    archive for good; ``first_at`` and ``last_at`` are the oldest and the newest date among the
+    entries met.
     """
 
     feeds: int = 0
@@ -47,6 +48,7 @@ class SourceReport:
     near: list[Near] = field(default_factory=list)
     unchanged: int = 0
     healed: int = 0
+    removed: int = 0
     partial: int = 0
     refused_count: int = 0
     refused: list[Trouble] = field(default_factory=list)
@@ -86,7 +88,9 @@ class SourceReport:
         when nothing came of all that they listed."""
         if self.feeds_failed and not self.feeds:
             return True
-        came = self.new + self.updated + self.duplicates + self.unchanged + self.healed
+        came = (
+            self.new + self.updated + self.duplicates + self.unchanged + self.removed + self.healed
+        )
         return self.entries > 0 and self.refused_count > 0 and came == 0
 
     def say_trouble(self) -> str:
@@ -103,6 +107,7 @@ class SourceReport:
             (self.near_duplicates, "near-duplicates"),
             (self.unchanged, "unchanged"),
             (self.healed, "healed"),
+            (self.removed, "removed for good"),
             (self.partial, "partial"),
             (self.conditional, "feeds not changed"),
             (self.refused_count, "refused"),

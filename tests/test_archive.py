@@ -23,7 +23,8 @@ from crawler.archive.decide import identify, name_folder, name_post, name_revisi
 from crawler.archive.files import GroupWriter, walk_files
 from crawler.archive.ledger import Ledger
 from crawler.archive.presence import Door, Patience
-from crawler.archive.rebuild import adopt_files, verify
+from crawler.archive.rebuild import adopt_files
+from crawler.archive.verify import verify
 from crawler.article import Article
 from crawler.errors import ArchiveError, LedgerError
 from crawler.normalize import normalize

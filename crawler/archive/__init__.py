@@ -29,10 +29,17 @@ from crawler.archive.decide import (
 from crawler.archive.files import GroupWriter, Stamp, archive_error, stamp_of
 from crawler.archive.group import Candidate, Group, Outcome, Renderer
 from crawler.archive.ledger import Ledger, Validator
-from crawler.archive.presence import Door, Marker, Patience
+from crawler.archive.presence import Door, Marker, Patience, is_at_work
 from crawler.archive.rebuild import Reader, adopt_files, has_posts
 from crawler.archive.recover import adopt_edits, sweep_temps
+from crawler.archive.rewrite import Convert, Rewriting, rewrite_posts, settle_rewrites
 from crawler.archive.seal import break_seal, is_as_left, put_seal
+from crawler.archive.tombstones import (
+    Removal,
+    finish_removals,
+    has_unfinished,
+    remove_posts,
+)
 from crawler.errors import ArchiveError, DamagedLedgerError
 from crawler.posts import parse_post
 from crawler.schedule import SourceState, parse_state, render_state
@@ -41,6 +48,7 @@ __all__ = [
     "NEAR_MODES",
     "Archive",
     "Candidate",
+    "Convert",
     "NearMode",
     "Outcome",
     "Patience",
@@ -49,6 +57,7 @@ __all__ = [
     "Validator",
     "Verdict",
     "identify_article",
+    "is_at_work",
     "read_states",
 ]
 
@@ -172,12 +181,26 @@ class Archive:
             if not known:
                 self._warn(f"{path}: missing, made again from the posts")
             with self._settling():
+                finish_removals(self.root, ledger)
                 adopt_files(self.root, ledger, self._read)
         if ledger.is_new:
             self._unsettled = False
         # Look-ups have a connection of their own: they never wait for a group being written.
         self._reader = Ledger(path, wait_s=self._patience)
         self._file = _identify_inode(path)
+        self._finish()
+
+    def _finish(self) -> None:
+        """Does the rest of what a removal or a rewrite was killed in."""
+        if has_unfinished(self.root, self._ledger):
+            with self._settling():
+                for path in finish_removals(self.root, self._ledger):
+                    self._warn(
+                        f"{self.root / path}: its removal is finished, as its tombstone says"
+                    )
+        if self._ledger.list_rewrites():
+            with self._settling():
+                settle_rewrites(self.root, self._ledger)
 
     def _question_seal(self) -> None:
         """Raises DamagedLedgerError when the ledger is not as the last crawl left it."""
@@ -262,6 +285,11 @@ class Archive:
         post = found[1]
         return stamp_of(f"{self.root}/{post.path}") == Stamp(post.size, post.mtime_ns)
 
+    def is_removed(self, identity: bytes) -> bool:
+        """Tells whether an article was taken out: it is not written, nor its page asked for."""
+        found = self._look_up(lambda ledger: ledger.find_tombstone(identity, identity[:6]))
+        return found is not None
+
     def find_validator(self, source: str, url: str) -> Validator | None:
         return self._look_up(lambda ledger: ledger.find_validator(source, url))
 
@@ -296,21 +324,34 @@ class Archive:
             for source, state in states.items():
                 ledger.put_note(f"source {source}", render_state(state))
 
-    def note_form(self, dialect: str, body: str) -> None:
+    def note_form(self, dialect: str, body: str, *, warn: bool = True) -> None:
         """Notes how posts are written from now on; warns when older ones are written otherwise."""
         form = f"{dialect}, {body}"
         with self.transaction() as ledger:
             before = ledger.find_note("form")
             if before != form:
                 ledger.put_note("form", form)
-        if before not in (None, form):
+        if warn and before not in (None, form):
             self._warn(f"posts are written as {form} from now on; older ones stay {before}")
 
     def rebuild(self) -> int:
         """Makes the ledger again from the files alone; gives the number of posts."""
         with self.transaction() as ledger:
             ledger.forget_all()
+            finish_removals(self.root, ledger)
             return adopt_files(self.root, ledger, self._read)
+
+    def rewrite(self, convert: Convert) -> Rewriting:
+        """Writes every healthy post anew as ``convert`` gives it; its text stays the same."""
+        with self.transaction() as ledger:
+            adopt_files(self.root, ledger, self._read)
+        return rewrite_posts(self.root, self.transaction, self._files, convert, self._read)
+
+    def remove(self, targets: Iterable[str], *, reason: str = "") -> Removal:
+        """Takes posts out for good, with their revisions, each named by its path or by an address
+        of any of its carriers; their tombstones keep every crawl from bringing them back."""
+        with self.transaction() as ledger:
+            return remove_posts(self.root, ledger, self._files, targets, self._read, reason=reason)
 
     def commit(self, batch: Sequence[Candidate | Validator]) -> list[Outcome]:
         """Decides about every candidate, in order, and makes the result durable as one group.

@@ -83,6 +83,7 @@ class Verdict(Enum):
     DUPLICATE = "duplicate"
     UNCHANGED = "unchanged"
     SKIPPED = "skipped"  # a near-duplicate that is not to be written
+    REMOVED = "removed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from crawler.archive.decide import (
     tells_better,
 )
 from crawler.archive.files import GroupWriter, Stamp, archive_error, stamp_of
-from crawler.archive.ledger import REBUILT, Carrier, ClauseRow, Ledger, PostRow
+from crawler.archive.ledger import REBUILT, Carrier, ClauseRow, Ledger, PostRow, RemovedRow
 from crawler.archive.rebuild import Reader
 from crawler.article import Article
 from crawler.clauses import Signature, share_of, sign
@@ -87,6 +87,10 @@ class Group:
         self._texts: dict[bytes, int] = {}
         # Signatures of live texts, as far as this group needed them.
         self._signatures: dict[int, Signature] = {}
+        # Numbers of known posts whose files change; what is learned of removed ones.
+        self._changed: set[int] = set()
+        self._has_tombstones = ledger.has_tombstones()
+        self._tombstones: dict[bytes, RemovedRow] = {}
         # What the disk will hold, by path; whose post it is.
         self._posts: dict[str, bytes] = {}
         self._owners: dict[str, PostRow] = {}
@@ -109,6 +113,9 @@ class Group:
             entry=candidate.entry,
         )
         found = self._find_carrier(identity)
+        removed = self._find_removed(identity, content, found) if self._has_tombstones else None
+        if removed:
+            return Outcome(article, Verdict.REMOVED, removed.path)
         if found and self._left_its_twin(*found, content):
             found = None
         twin = None if found else self._find_text(content)
@@ -158,6 +165,27 @@ class Group:
         if near and outcome.verdict is not Verdict.UNCHANGED:
             outcome = replace(outcome, twin=self._address_of(near[0]), shared=near[1])
         return outcome
+
+    def _find_removed(
+        self, identity: bytes, content: bytes, found: tuple[Carrier, PostRow] | None
+    ) -> RemovedRow | None:
+        """Gives the removed post whose identity or text this is.
+
+        It goes on collecting carriers and versions, in the ledger, so that an edit of it does not
+        come back by way of a mirror; those of other posts are not among them.
+        """
+        if found:
+            if content in (found[0].hash, found[1].hash):
+                return None  # nothing would be written
+            return self._tombstones.get(content) or self._ledger.find_tombstone(content)
+        keys = identity, identity[:6], content
+        met = (self._tombstones.get(key) for key in keys)
+        removed = next(filter(None, met), None) or self._ledger.find_tombstone(*keys)
+        if removed:
+            self._tombstones[identity] = removed
+            if self._find_text(content) is None:
+                self._tombstones[content] = removed
+        return removed
 
     def _left_its_twin(self, carrier: Carrier, post: PostRow, content: bytes) -> bool:
         """Tells whether a near-duplicate that was not written has another text now.
@@ -271,6 +299,7 @@ class Group:
         post.published_at = _seconds(article.published)
         post.written_at = int(candidate.met_at.timestamp())
         self._rows[post.id] = post
+        self._changed.add(post.id)
         self._texts.setdefault(content, post.id)
         self._sign_anew(post, before, article)
         if there is not None:
@@ -324,7 +353,7 @@ class Group:
                 digest == post.file_hash
                 if post.file_hash
                 else (self._hash_of(there) == candidate.article.hash)
-            )
+            ) or self._ledger.is_rewrite(post.id, digest)
             if as_written:
                 self._note(post, stamp, there)
                 return False
@@ -373,6 +402,7 @@ class Group:
     def _put(self, post: PostRow, data: bytes) -> None:
         self._posts[post.path] = data
         self._owners[post.path] = post
+        self._changed.add(post.id)
 
     def _find_carrier(self, identity: bytes) -> tuple[Carrier, PostRow] | None:
         met = self._carriers.get(identity)
@@ -416,6 +446,10 @@ class Group:
             self._note(self._owners[path], stamp, self._posts[path])
         self._ledger.add_posts(self._rows[number] for number in self._new)
         self._ledger.put_posts(row for row in self._rows.values() if row.id not in self._new)
+        self._ledger.note_changes(sorted(self._changed - self._new))
+        self._ledger.add_tombstone_keys(
+            (key, removed.post) for key, removed in self._tombstones.items()
+        )
         self._ledger.add_versions((row.hash, row.id) for row in self._rows.values())
         self._ledger.add_versions(self._texts.items())
         self._ledger.put_carriers(self._carriers.values())

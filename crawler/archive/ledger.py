@@ -1,14 +1,17 @@
 """The ledger: what was decided about every article, in one SQLite file. All SQL lives here.
 
-It knows nothing that the files do not prove, but for carriers, first-fetch times and HTTP
-validators, which are learned again. Hashes and identities are raw bytes, times whole seconds UTC.
+It knows nothing that the files do not prove, but for carriers, first-fetch times, the order of
+changes and HTTP validators, which are learned again. Hashes and identities are raw bytes, times
+whole seconds UTC.
 """
 
 from __future__ import annotations
 
+import json
+import secrets
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass
 from functools import cache
@@ -74,6 +77,21 @@ CREATE TABLE IF NOT EXISTS clause (          -- some clauses of every live text,
   clause INTEGER NOT NULL, published_at INTEGER NOT NULL, post INTEGER NOT NULL,
   PRIMARY KEY (period, clause, published_at, post)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS change (  -- what downstream archives follow: the last of every post
+  number INTEGER PRIMARY KEY AUTOINCREMENT,  -- grows always, none is given twice
+  post INTEGER NOT NULL UNIQUE               -- of the table post, else of removed
+);
+CREATE TABLE IF NOT EXISTS removed ( -- posts that were taken out, each with a tombstone file
+  post INTEGER PRIMARY KEY,                  -- its number, which no other post gets
+  path TEXT NOT NULL UNIQUE, source TEXT NOT NULL, at INTEGER NOT NULL, reason TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS tombstone ( -- identities and content hashes that are not revived
+  key BLOB PRIMARY KEY, post INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS rewrite ( -- files that are about to take their posts' places
+  post INTEGER PRIMARY KEY, file_hash BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS carrier_post ON carrier (post);
 CREATE TABLE IF NOT EXISTS note (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 
@@ -119,6 +137,26 @@ class Validator:
 
 # A sampled clause, when its post was published (seconds UTC), the post's number.
 ClauseRow = tuple[int, int, int]
+
+
+@dataclass(slots=True)
+class RemovedRow:
+    """A post that was taken out; ``post`` was its number."""
+
+    post: int
+    path: str
+    source: str
+    at: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The last change of a post: what it is now, or that it was removed."""
+
+    number: int
+    what: PostRow | RemovedRow
+
 
 _POST = (
     "p.id, p.identity, p.source, p.path, p.title, p.hash, p.file_hash, p.size, p.mtime_ns, "
@@ -183,8 +221,10 @@ class Ledger:
                 raise DamagedLedgerError(f"{self.path}: is a database of another program")
             version = self._one("PRAGMA user_version")
             if version > VERSION or (read_only and version < VERSION):
+                older = "; a crawl or scrapy archive rebuild brings it there"
                 raise LedgerError(
                     f"{self.path}: has version {version}, this program reads version {VERSION}"
+                    f"{older if version < VERSION else ''}"
                 )
         if not read_only:
             self._run("PRAGMA journal_mode=WAL")
@@ -203,6 +243,9 @@ class Ledger:
         with self.transaction():
             for statement in _SCHEMA.split(";\n"):
                 self._run(statement)
+            self._run("INSERT OR IGNORE INTO change (post) SELECT id FROM post ORDER BY id")
+            if self.find_note("generation") is None:
+                self._begin_generation()
             self._run(f"PRAGMA application_id={APPLICATION_ID}")
             self._run(f"PRAGMA user_version={VERSION}")
 
@@ -288,7 +331,7 @@ class Ledger:
         """Raises DamagedLedgerError when SQLite finds the file damaged."""
         answer = self._one("PRAGMA integrity_check(1)")
         if answer != "ok":
-            raise DamagedLedgerError(f"{self.path}: damaged ({answer})")
+            raise DamagedLedgerError(f"{self.path}: damaged ({' '.join(str(answer).split())})")
 
     # ------------------------------------------------------------ looking up
 
@@ -372,6 +415,109 @@ class Ledger:
         for row in self._stream("SELECT path FROM post ORDER BY path"):
             yield row[0]
 
+    def find_posts_at(self, paths: Iterable[str]) -> list[PostRow]:
+        """Gives the posts that stand at these paths; costs a look at every post."""
+        return self._list_rows("p.path IN (SELECT value FROM json_each(?))", paths)
+
+    def find_posts_by_address(self, address: str) -> list[PostRow]:
+        """Gives the posts that some carrier gave this address or id; costs a look at every one."""
+        rows = self._rows(
+            f"SELECT {_POST} FROM post p WHERE p.id IN"
+            " (SELECT post FROM carrier WHERE url = ?1 OR guid = ?1) ORDER BY p.path",
+            address,
+        )
+        return [PostRow(*row) for row in rows]
+
+    def find_posts(self, numbers: Iterable[int]) -> list[PostRow]:
+        return self._list_rows("p.id IN (SELECT value FROM json_each(?))", numbers)
+
+    def read_posts_after(self, number: int, count: int) -> list[PostRow]:
+        """Gives the next posts in the order of their numbers."""
+        sql = f"SELECT {_POST} FROM post p WHERE p.id > ? ORDER BY p.id LIMIT ?"
+        return [PostRow(*row) for row in self._rows(sql, number, count)]
+
+    def _list_rows(self, condition: str, values: Iterable[object]) -> list[PostRow]:
+        sql = f"SELECT {_POST} FROM post p WHERE {condition} ORDER BY p.path"
+        return [PostRow(*row) for row in self._rows(sql, json.dumps(list(values)))]
+
+    def list_carriers(self, numbers: Iterable[int]) -> Mapping[int, list[Carrier]]:
+        """Gives the carriers of posts, those met first before the others."""
+        carriers: defaultdict[int, list[Carrier]] = defaultdict(list)
+        for post, *row in self._rows(
+            "SELECT post, identity, source, guid, url, title, published_at, seen_at, hash, entry"
+            " FROM carrier WHERE post IN (SELECT value FROM json_each(?))"
+            " ORDER BY seen_at, source, identity",
+            json.dumps(list(numbers)),
+        ):
+            carriers[post].append(Carrier(*row))
+        return carriers
+
+    def list_versions(self, numbers: Iterable[int]) -> Mapping[int, list[bytes]]:
+        """Gives the content hashes that posts have or had; costs a look at every version."""
+        versions: defaultdict[int, list[bytes]] = defaultdict(list)
+        for post, content in self._rows(
+            "SELECT post, hash FROM version WHERE post IN (SELECT value FROM json_each(?))",
+            json.dumps(list(numbers)),
+        ):
+            versions[post].append(content)
+        return versions
+
+    def has_tombstones(self) -> bool:
+        return bool(self._one("SELECT EXISTS (SELECT 1 FROM tombstone)"))
+
+    def find_tombstone(self, *keys: bytes) -> RemovedRow | None:
+        """Gives the removed post that one of these identities or content hashes belongs to."""
+        row = self._row(
+            "SELECT r.* FROM tombstone t JOIN removed r ON r.post = t.post"
+            f" WHERE t.key IN ({','.join('?' * len(keys))})",
+            *keys,
+        )
+        return RemovedRow(*row) if row else None
+
+    def list_removed(self) -> dict[str, RemovedRow]:
+        """Gives what was removed, by path."""
+        rows = self._rows("SELECT * FROM removed ORDER BY path")
+        return {row[1]: RemovedRow(*row) for row in rows}
+
+    def list_tombstone_keys(self, number: int) -> set[bytes]:
+        return {row[0] for row in self._rows("SELECT key FROM tombstone WHERE post = ?", number)}
+
+    @property
+    def generation(self) -> str:
+        """The name of this order of changes; a ledger that is made again has another one."""
+        return self.find_note("generation") or ""
+
+    def last_change(self) -> int:
+        return int(self._one("SELECT coalesce(max(number), 0) FROM change"))
+
+    def list_changes(self, after: int, last: int, count: int) -> list[Change]:
+        """Gives the next changes, in order, ``after`` excluded and ``last`` included."""
+        rows = self._rows(
+            f"SELECT c.number, r.*, {_POST} FROM change c LEFT JOIN removed r ON r.post = c.post"
+            " LEFT JOIN post p ON p.id = c.post"
+            " WHERE c.number > ? AND c.number <= ? AND coalesce(r.post, p.id) IS NOT NULL"
+            " ORDER BY c.number LIMIT ?",
+            after,
+            last,
+            count,
+        )
+        return [
+            Change(row[0], PostRow(*row[6:]) if row[1] is None else RemovedRow(*row[1:6]))
+            for row in rows
+        ]
+
+    def list_rewrites(self) -> list[tuple[PostRow, bytes]]:
+        """Gives posts that a rewrite was about to replace, with the new file's SHA-256."""
+        rows = self._rows(
+            f"SELECT w.file_hash, {_POST} FROM rewrite w JOIN post p ON p.id = w.post"
+        )
+        return [(PostRow(*row[1:]), row[0]) for row in rows]
+
+    def is_rewrite(self, number: int, file_hash: bytes) -> bool:
+        """Tells whether a rewrite was about to give a post this very file."""
+        sql = "SELECT 1 FROM rewrite WHERE post = ? AND file_hash = ?"
+        return self._row(sql, number, file_hash) is not None
+
     def count_by_source(self) -> dict[str, tuple[int, int, int, int | None]]:
         """Gives posts, other carriers, old versions and the newest date of every source."""
         rows = self._rows(
@@ -398,13 +544,35 @@ class Ledger:
     # ------------------------------------------------------------ writing (inside a transaction)
 
     def forget_all(self) -> None:
-        for table in ("post", "version", "carrier", "clause", "validator"):
+        for table in (
+            "post",
+            "version",
+            "carrier",
+            "clause",
+            "validator",
+            "change",
+            "removed",
+            "tombstone",
+            "rewrite",
+        ):
             self._run(f"DELETE FROM {table}")
+        self._begin_generation()
+
+    def _begin_generation(self) -> None:
+        self.put_note("generation", secrets.token_hex(6))
 
     def next_number(self) -> int:
-        return int(self._one("SELECT coalesce(max(id), 0) + 1 FROM post"))
+        """Gives a number above that of every post, removed ones too."""
+        return int(
+            self._one(
+                "SELECT max(coalesce((SELECT max(id) FROM post), 0),"
+                " coalesce((SELECT max(post) FROM removed), 0)) + 1"
+            )
+        )
 
     def add_posts(self, posts: Iterable[PostRow]) -> None:
+        posts = list(posts)
+        self.note_changes(post.id for post in posts)
         self._run_many(
             "INSERT INTO post VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
             (
@@ -467,6 +635,42 @@ class Ledger:
         finally:
             for table in tables:
                 self._run(f"DROP TABLE IF EXISTS temp.{table}")
+
+    def note_changes(self, numbers: Iterable[int]) -> None:
+        """Gives posts that are new, changed or removed the next places in the order of changes."""
+        self._run_many(
+            "INSERT OR REPLACE INTO change (post) VALUES (?)", ((number,) for number in numbers)
+        )
+
+    def remove_post(
+        self, removed: RemovedRow, keys: Iterable[bytes], *, versions: Iterable[bytes] = ()
+    ) -> None:
+        """Forgets a post and its ``versions``, all that it has or had; its tombstone stays."""
+        number = removed.post
+        self._run_many(
+            "DELETE FROM version WHERE hash = ? AND post = ?",
+            ((content, number) for content in versions),
+        )
+        self._run("DELETE FROM carrier WHERE post = ?", number)
+        self._run("DELETE FROM rewrite WHERE post = ?", number)
+        self._run("DELETE FROM post WHERE id = ?", number)
+        earlier = self._row("SELECT post FROM removed WHERE path = ?", removed.path)
+        if earlier:
+            # Removed before, and put back by hand since.
+            self._run("DELETE FROM change WHERE post = ?", *earlier)
+            self._run("UPDATE tombstone SET post = ? WHERE post = ?", number, *earlier)
+        self._run("INSERT OR REPLACE INTO removed VALUES (?,?,?,?,?)", *astuple(removed))
+        self.add_tombstone_keys((key, number) for key in keys)
+        self.note_changes([number])
+
+    def add_tombstone_keys(self, keys: Iterable[tuple[bytes, int]]) -> None:
+        self._run_many("INSERT OR IGNORE INTO tombstone VALUES (?,?)", keys)
+
+    def put_rewrites(self, rewrites: Iterable[tuple[int, bytes]]) -> None:
+        self._run_many("INSERT OR REPLACE INTO rewrite VALUES (?,?)", rewrites)
+
+    def forget_rewrites(self, numbers: Iterable[int]) -> None:
+        self._run_many("DELETE FROM rewrite WHERE post = ?", ((number,) for number in numbers))
 
     def add_versions(self, versions: Iterable[tuple[bytes, int]]) -> None:
         """Notes content hashes that posts have, or once had."""

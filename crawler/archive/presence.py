@@ -103,8 +103,7 @@ class Marker:
 
     def is_alive(self, temp: str) -> bool:
         """Tells whether a temp file belongs to a run that is still at work."""
-        token = temp.removesuffix(".tmp").rpartition(".")[2].partition("-")[0]
-        return token == self._token or is_locked(self._root / f".run-{token}")
+        return f".{self._token}-" in temp or is_at_work(self._root, temp)
 
     def bury(self) -> None:
         """Forgets the runs that ended badly: what they left is healed."""
@@ -119,6 +118,15 @@ class Marker:
         """Leaves the marker behind, for the next run to see that this one ended badly."""
         with contextlib.suppress(OSError):
             os.close(self._fd)
+
+
+def is_at_work(root: Path, name: str) -> bool:
+    """Tells whether a temp file, or a run's marker, belongs to a run that is still at work."""
+    base = name.rpartition("/")[2]
+    token = base.removeprefix(".run-")
+    if token == base:
+        token = base.removesuffix(".tmp").rpartition(".")[2].partition("-")[0]
+    return is_locked(root / f".run-{token}")
 
 
 def is_locked(path: Path) -> bool:

@@ -1,35 +1,29 @@
-"""The ledger made again from the files, and the files proved against the ledger."""
+"""The ledger made again from the files."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections import Counter, defaultdict
+import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from functools import partial
-from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from crawler.archive.decide import identify_article, name_folder, name_revisions
-from crawler.archive.files import archive_error, is_temp, walk_files
+from crawler.archive.decide import identify_article, name_revisions
+from crawler.archive.files import archive_error, walk_files
 from crawler.archive.ledger import REBUILT, Carrier, Ledger, PostRow
 from crawler.archive.workers import read_in_order
-from crawler.article import FORMS, Article
+from crawler.article import Article
 from crawler.clauses import sign
+from crawler.errors import ArchiveError
 from crawler.fingerprint import content_hash
 from crawler.posts import ParsedPost, parse_post
 
-_NAME = re.compile(
+NAME = re.compile(
     r"posts/(?P<folder>[^/]+)/(?P<year>[0-9]{4})/(?P<month>[0-9]{2})/"
     r"(?P=year)-(?P=month)-[0-9]{2}-(?P<identity>[0-9a-f]{12})\.md"
-)
-
-
-_REVISION = re.compile(
-    r"revisions/.+/[0-9]{8}T[0-9]{6}Z-(?P<digits>[0-9a-f]{12})(?:-[0-9a-f]{12})?\.md"
 )
 
 # Rows that a rebuild holds in memory: some megabytes.
@@ -65,14 +59,14 @@ class Learned(NamedTuple):
 
 def learn_post(name: str, *, root: Path, read: Reader) -> Learned:
     """Reads a post and its revisions. Raises ArchiveError when one cannot be read."""
-    match = _NAME.fullmatch(name)
+    match = NAME.fullmatch(name)
     assert match is not None
-    data, found = _read(root / name)
+    data, found = read_file(root / name)
     article = read(data).article
     versions = [content_hash(article)]
     for revision in walk_files(root, name_revisions(name)):
         if revision.endswith(".md"):
-            old, _ = _read(root / revision)
+            old, _ = read_file(root / revision)
             versions.append(content_hash(read(old).article))
     hashes = tuple(bytes.fromhex(digest.removeprefix("sha256:")) for digest in versions)
     return Learned(
@@ -120,12 +114,15 @@ def adopt_files(root: Path, ledger: Ledger, read: Reader = parse_post) -> int:
 
 def _list_unknown(root: Path, ledger: Ledger) -> Iterator[str]:
     """Yields the paths of posts, in order, that no ledger row tells of."""
+    removed = ledger.list_removed()
     known = ledger.list_paths()
     path = next(known, None)
     for name in walk_files(root, "posts"):
         while path is not None and path < name:
             path = next(known, None)
-        if path != name and _NAME.fullmatch(name):
+        if path == name or name in removed or not NAME.fullmatch(name):
+            continue
+        if not os.path.islink(root / name):
             yield name
 
 
@@ -172,144 +169,18 @@ def identify_file(digits: str, article: Article) -> bytes:
     return identity if identity.hex().startswith(digits) else bytes.fromhex(digits)
 
 
-def _read(path: Path) -> tuple[bytes, int]:
-    """Gives a file's bytes and its modification time in nanoseconds."""
+def read_file(path: Path) -> tuple[bytes, int]:
+    """Gives a file's bytes and its modification time in nanoseconds.
+
+    Raises ArchiveError when there is none, or something else: a link is not followed, and a pipe
+    not waited for.
+    """
     try:
-        with open(path, "rb", buffering=0) as file:
-            return file.readall(), os.fstat(file.fileno()).st_mtime_ns
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with open(fd, "rb", buffering=0) as file:
+            found = os.fstat(fd)
+            if not stat.S_ISREG(found.st_mode):
+                raise ArchiveError(f"{path}: is not a regular file")
+            return file.readall(), found.st_mtime_ns
     except OSError as error:
         raise archive_error(error, str(path)) from error
-
-
-@dataclass(slots=True)
-class Finding:
-    """Something that verify found: ``path`` relative to the archive."""
-
-    path: str
-    reason: str
-
-
-@dataclass(slots=True)
-class Proof:
-    """What verify saw. ``proved`` files equal the bytes that were written; ``consistent`` ones
-    agree with their own content hash and name, which is all that a rebuilt ledger can tell."""
-
-    proved: int = 0
-    consistent: int = 0
-    revisions: int = 0
-    findings: list[Finding] = field(default_factory=list)
-
-
-def verify(root: Path, ledger: Ledger, read: Reader = parse_post) -> Proof:
-    """Proves every file against ledger, name and content hash; writes nothing."""
-    proof = Proof()
-    posts = {post.path: post for post in ledger.list_posts()}
-    identities: defaultdict[str, list[str]] = defaultdict(list)
-    for name in walk_files(root, "posts"):
-        if is_temp(name):
-            proof.findings.append(Finding(name, "a temp file of a run that was killed"))
-            continue
-        match = _NAME.fullmatch(name)
-        row = posts.pop(name, None)
-        if match is None or (root / name).is_symlink():
-            proof.findings.append(Finding(name, "foreign: not a name that the archive gives"))
-            continue
-        data, _ = _read(root / name)
-        reasons = _question(data, match, row, read)
-        identities[match["folder"] + match["identity"]].append(name)
-        if reasons:
-            proof.findings += [Finding(name, reason) for reason in reasons]
-        elif row and row.file_hash:
-            proof.proved += 1
-        else:
-            proof.consistent += 1
-    proof.findings += [Finding(name, "missing: the ledger knows it") for name in sorted(posts)]
-    for names in identities.values():
-        proof.findings += [
-            Finding(name, f"doubled: the same article as {names[0]}") for name in names[1:]
-        ]
-    for name in walk_files(root, "revisions"):
-        if is_temp(name):
-            proof.findings.append(Finding(name, "a temp file of a run that was killed"))
-        else:
-            proof.revisions += 1
-            proof.findings += [
-                Finding(name, reason) for reason in _question_revision(root / name, name, read)
-            ]
-    return proof
-
-
-def _question_revision(path: Path, name: str, read: Reader) -> list[str]:
-    """Gives what is wrong with an old version: its name holds twelve digits of its hash."""
-    match = _REVISION.fullmatch(name)
-    if match is None or path.is_symlink():
-        return ["foreign: not a name that the archive gives"]
-    digest = content_hash(read(_read(path)[0]).article).removeprefix("sha256:")
-    if not digest.startswith(match["digits"]):
-        return ["changed: title and text do not give the digits in its name"]
-    return []
-
-
-def _question(data: bytes, match: re.Match[str], row: PostRow | None, read: Reader) -> list[str]:
-    """Gives what is wrong with a post's file."""
-    if row and row.file_hash:
-        if sha256(data).digest() == row.file_hash:
-            return []  # the very bytes that were written
-        return [f"changed: not the bytes that were written{_say_how(read(data), row)}"]
-    reasons = []
-    post = read(data)
-    if row is None:
-        reasons.append("unknown: no ledger row tells of it")
-    if post.warnings:
-        reasons.append(f"damaged: {post.warnings[0]}")
-    article = post.article
-    if article.hash and article.hash != content_hash(article):
-        reasons.append("changed: title and text do not give the hash in the header")
-    if article.source:
-        # An identity by text proves nothing once the text has changed.
-        named = bool(article.guid or article.canonical_url)
-        if named and not identify_article(article).hex().startswith(match["identity"]):
-            reasons.append("misnamed: source and address in the header belong to another name")
-        if name_folder(article.source) != match["folder"]:
-            reasons.append(f"misplaced: its header says source {article.source}")
-    return reasons
-
-
-def _say_how(post: ParsedPost, row: PostRow) -> str:
-    article = post.article
-    if article.form not in FORMS or not article.body:
-        return ", its body is gone"
-    if content_hash(article) != "sha256:" + row.hash.hex():
-        return ", title or text differ" + (
-            f" (title {article.title!r})" if article.title != row.title else ""
-        )
-    return ", title and text are whole"
-
-
-@dataclass(slots=True)
-class Status:
-    """Counts of an archive. ``by_source`` has posts, other carriers, old versions, newest date
-    (seconds UTC); ``by_month`` has (source, ``YYYY/MM``) to posts."""
-
-    by_source: dict[str, tuple[int, int, int, int | None]]
-    by_month: Counter[tuple[str, str]]
-    revisions: int
-    post_bytes: int
-    revision_bytes: int
-    ledger_bytes: int
-
-
-def read_status(root: Path, ledger: Ledger) -> Status:
-    by_month = Counter({(source, month): n for source, month, n in ledger.count_by_month()})
-    sizes = {
-        folder: [(root / name).stat().st_size for name in walk_files(root, folder)]
-        for folder in ("posts", "revisions")
-    }
-    return Status(
-        by_source=ledger.count_by_source(),
-        by_month=by_month,
-        revisions=len(sizes["revisions"]),
-        post_bytes=sum(sizes["posts"]),
-        revision_bytes=sum(sizes["revisions"]),
-        ledger_bytes=ledger.path.stat().st_size,
-    )

@@ -12,12 +12,13 @@ from crawler.archive.decide import name_revisions
 from crawler.archive.files import Stamp, archive_error, is_temp, stamp_of, walk_files
 from crawler.archive.ledger import Ledger, PostRow
 from crawler.archive.rebuild import Reader
+from crawler.archive.tombstones import FOLDER
 from crawler.fingerprint import content_hash
 
 
 def sweep_temps(root: Path, is_alive: Callable[[str], bool]) -> None:
     """Removes the temp files of runs that are not at work any more."""
-    for folder in ("posts", "revisions"):
+    for folder in ("posts", "revisions", FOLDER):
         for name in walk_files(root, folder):
             if is_temp(name) and not is_alive(name):
                 with contextlib.suppress(FileNotFoundError):
@@ -58,5 +59,6 @@ def adopt_edits(root: Path, ledger: Ledger, read: Reader) -> int:
             row.written_at = int(article.updated.timestamp())
         rows.append(row)
     ledger.put_posts(rows)
+    ledger.note_changes(row.id for row in rows)
     ledger.add_versions((row.hash, row.id) for row in rows)
     return len(rows)

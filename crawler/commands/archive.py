@@ -1,24 +1,64 @@
-"""``scrapy archive``: look at an archive, prove it, make its ledger again."""
+"""``scrapy archive``: look at an archive, prove it, repair it, prune it, hand it on."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
-from crawler.archive import Archive
+from crawler.archive import Archive, is_at_work
+from crawler.archive.export import (
+    Cursor,
+    Export,
+    Write,
+    open_output,
+    render_csv_header,
+    render_csv_line,
+    render_json_line,
+)
 from crawler.archive.ledger import Ledger
-from crawler.archive.rebuild import read_status, verify
+from crawler.archive.status import read_status
+from crawler.archive.verify import verify
 from crawler.commands import usage_in_one_line
 from crawler.errors import ArchiveError
 from crawler.options import Options, read_options
 
-ACTIONS = ("status", "verify", "rebuild")
+_ACTIONS = {
+    "status": "posts by source and month, duplicates, revisions, removed posts, space, last run",
+    "verify": (
+        "proves every file against the ledger, its content hash and its name; exit status 1 when "
+        "something is found, each file named"
+    ),
+    "rebuild": (
+        "makes the ledger again from the files alone; with --rewrite keeps it, and writes every "
+        "post anew in the dialect of NEWS_DIALECT and the body form of NEWS_BODY"
+    ),
+    "remove": (
+        "PATH|URL...: takes posts out with their revisions, each named by its path or by an "
+        "address of any of its carriers, and leaves a tombstone that no crawl revives"
+    ),
+    "export": (
+        "writes every post that is new, changed or removed since CURSOR (default: all) once, "
+        "each with a cursor to go on from"
+    ),
+}
+# Which options belong to which action.
+_OPTIONS = {
+    "rewrite": "rebuild",
+    "reason": "remove",
+    "format": "export",
+    "since": "export",
+    "output": "export",
+    "source": "export",
+}
 
 
 class Command(ScrapyCommand):
@@ -26,35 +66,72 @@ class Command(ScrapyCommand):
     requires_crawler_process = False
 
     def syntax(self) -> str:
-        return f"[options] <{'|'.join(ACTIONS)}>"
+        return "[options] status|verify|rebuild|remove PATH|URL...|export"
 
     def short_desc(self) -> str:
-        return "Look at the archive, prove it, make its ledger again"
+        return "Look at the archive, prove, repair and prune it, hand it on"
 
     def long_desc(self) -> str:
         return (
-            "status: posts by source and month, duplicates, revisions, space. "
-            "verify: every file against the ledger, its content hash and its name; exit status 1 "
-            "when something is found, each file named. rebuild: the ledger made again from the "
-            "files. The archive is that of the setting NEWS_ARCHIVE."
+            "The archive is that of the setting NEWS_ARCHIVE. Exit status: 0 done; 1 something was "
+            "found, left or not to be found, and is named; 2 wrong usage."
         )
+
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        super().add_options(parser)
+        groups = {
+            action: parser.add_argument_group(f"archive {action}", what)
+            for action, what in _ACTIONS.items()
+        }
+        groups["rebuild"].add_argument(
+            "--rewrite", action="store_true", default=None, help="write every post anew"
+        )
+        groups["remove"].add_argument(
+            "--reason", metavar="TEXT", help="why, for the tombstone and for whoever follows"
+        )
+        export = groups["export"].add_argument
+        export("--format", metavar="NAME", help="jsonl (default) or csv")
+        export("--since", metavar="CURSOR", help="the last cursor that was read")
+        export("--source", metavar="NAME", help="posts of this source only")
+        export("-o", "--output", metavar="FILE", help="write FILE, whole or not at all")
 
     @usage_in_one_line
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
-        if len(args) != 1 or args[0] not in ACTIONS:
-            raise UsageError(f"archive takes one of {', '.join(ACTIONS)}", print_help=False)
+        actions: dict[str, Callable[[Options, list[str], argparse.Namespace], None]] = {
+            "status": self.status,
+            "verify": self.verify,
+            "rebuild": self.rebuild,
+            "remove": self.remove,
+            "export": self.export,
+        }
+        action = actions.get(args[0]) if args else None
+        if action is None:
+            raise _wrong(f"archive takes one of {', '.join(actions)}")
+        name, *targets = args
+        for target in targets:
+            if target.startswith("-"):
+                raise _wrong(f"archive {name}: unknown option {target}")
+        if targets and name != "remove":
+            raise _wrong(f"archive {name} takes no {targets[0]!r}")
+        if name == "remove" and not targets:
+            raise _wrong("archive remove takes one path or address or more")
+        for option, owner in _OPTIONS.items():
+            if getattr(opts, option) is not None and owner != name:
+                raise _wrong(f"--{option} is for archive {owner}")
+        if opts.format not in (None, "jsonl", "csv"):
+            raise _wrong(f"--format is {opts.format!r}, expected jsonl or csv")
+        if opts.since is not None and not Cursor.is_one(opts.since):
+            raise _wrong(f"--since is {opts.since!r}, expected a cursor of an export")
         assert self.settings is not None
         options = read_options(self.settings)
-        action = {"status": self.status, "verify": self.verify, "rebuild": self.rebuild}[args[0]]
         try:
             if not options.archive.is_dir():
                 raise ArchiveError(f"{options.archive}: no archive there")
-            action(options)
+            action(options, targets, opts)
         except ArchiveError as error:
-            print(f"scrapy archive: {error}", file=sys.stderr)
-            self.exitcode = 1
+            self._fail(str(error))
 
-    def status(self, options: Options) -> None:
+    def status(self, options: Options, _targets: list[str], _opts: argparse.Namespace) -> None:
         ledger = _open(options.archive)
         found = read_status(options.archive, ledger)
         zone = ZoneInfo(options.timezone)
@@ -73,11 +150,16 @@ class Command(ScrapyCommand):
             f"\n{found.revisions} revisions; posts {_size(found.post_bytes)}, revisions "
             f"{_size(found.revision_bytes)}, ledger {_size(found.ledger_bytes)}"
         )
+        print(f"{found.removed} posts removed for good")
+        if found.last_run:
+            run = found.last_run
+            print(f"last run {run.get('started_at')}, exit status {run.get('exit_status')}")
 
-    def verify(self, options: Options) -> None:
+    def verify(self, options: Options, _targets: list[str], _opts: argparse.Namespace) -> None:
         ledger = _open(options.archive)
         ledger.check()
-        proof = verify(options.archive, ledger, options.read)
+        is_alive = partial(is_at_work, options.archive)
+        proof = verify(options.archive, ledger, options.read, is_alive=is_alive)
         for finding in proof.findings:
             print(f"{finding.path}: {finding.reason}")
         print(f"{proof.proved} posts are the bytes that were written")
@@ -89,9 +171,68 @@ class Command(ScrapyCommand):
         print(f"{proof.revisions} revisions, {len(proof.findings)} findings")
         self.exitcode = int(bool(proof.findings))
 
-    def rebuild(self, options: Options) -> None:
+    def rebuild(self, options: Options, _targets: list[str], opts: argparse.Namespace) -> None:
+        convert = options.make_converter() if opts.rewrite else None
         with Archive(options.archive, options.render, read=options.read) as archive:
-            print(f"{archive.rebuild()} posts read, ledger made again")
+            if convert is None:
+                print(f"{archive.rebuild()} posts read, ledger made again")
+                return
+            done = archive.rewrite(convert)
+            archive.note_form(options.dialect, options.body, warn=False)
+        for finding in done.left:
+            self._fail(f"{finding.path}: left as it is: {finding.reason}")
+        print(
+            f"{done.rewritten} posts written anew, {done.unchanged} were so already, "
+            f"{len(done.left)} left as they are"
+        )
+
+    def remove(self, options: Options, targets: list[str], opts: argparse.Namespace) -> None:
+        with Archive(options.archive, options.render, read=options.read) as archive:
+            removal = archive.remove(targets, reason=opts.reason or "")
+        for path in removal.removed:
+            print(f"{path}: removed")
+        for path in removal.removed_before:
+            print(f"{path}: was removed before")
+        for target in removal.unknown:
+            self._fail(f"{target}: the ledger knows no such post")
+
+    def export(self, options: Options, _targets: list[str], opts: argparse.Namespace) -> None:
+        form = opts.format or "jsonl"
+        since = Cursor.parse(opts.since) if opts.since else None
+        export = Export(options.archive, _open(options.archive), options.read, opts.source)
+        if opts.output:
+            with open_output(Path(opts.output)) as write:
+                _write_records(export, since, form, write)
+        else:
+            try:
+                _write_records(export, since, form, sys.stdout.buffer.write)
+                sys.stdout.buffer.flush()
+            except BrokenPipeError:
+                # Who reads has gone; Python would complain of it once more at its end.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                self.exitcode = 1
+            except OSError as error:
+                raise ArchiveError(f"standard output: {error.strerror}") from error
+        for path, reason in export.left_out:
+            self._fail(f"{path}: left out: {reason}")
+        if opts.output:
+            print(f"{export.count} records written")
+
+    def _fail(self, message: str) -> None:
+        print(f"scrapy archive: {message}", file=sys.stderr)
+        self.exitcode = 1
+
+
+def _wrong(message: str) -> UsageError:
+    return UsageError(message, print_help=False)
+
+
+def _write_records(export: Export, since: Cursor | None, form: str, write: Write) -> None:
+    render = render_csv_line if form == "csv" else render_json_line
+    if form == "csv":
+        write(render_csv_header().encode())
+    for record in export.list_records(since):
+        write(render(record).encode("utf-8", "replace"))
 
 
 def _open(archive: Path) -> Ledger:

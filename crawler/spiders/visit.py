@@ -512,6 +512,9 @@ class Visit:
             elif asked.failed:
                 ticket.failed = True
             return None
+        if self._archive.is_removed(identity):
+            self.report.removed += 1
+            return None
         if not self._wanted.refresh and self._is_current(identity, digest):
             return None
         self._taken += 1
