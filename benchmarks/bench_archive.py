@@ -29,7 +29,7 @@ from benchmarks.bench_crawl import ROOT, _body, _words
 from crawler.archive import Archive, Candidate, identify_article
 from crawler.archive.decide import name_post
 from crawler.archive.ledger import Carrier, Ledger, PostRow
-from crawler.archive.rebuild import verify
+from crawler.archive.verify import verify
 from crawler.article import FORMS, Article, Form
 from crawler.normalize import normalize
 from crawler.posts import render_post

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from crawler.archive.files import is_temp
 from crawler.archive.ledger import Ledger
-from crawler.archive.rebuild import verify
+from crawler.archive.verify import verify
 from crawler.posts import parse_post
 
 HERE = Path(__file__).parent
