@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from crawler.encoding import decode_text
+from crawler.examples import normalize_example
 from crawler.feeds import parse_feed
-from crawler.pages import read_page
-from crawler.posts import parse_post
+from crawler.pages import Page, read_page
+from crawler.posts import parse_post, render_post
 from crawler.sources import FeedRule, Source, load_sources
 from fixtures.site import Site
 from tests.conftest import EXPECTED, ROOT, Desk, check_expected, portable
@@ -59,17 +60,34 @@ def test_every_feed_rule_reads_a_list_of_the_site(source, number, site):
     assert fits(feed.entries or feed.next_urls for feed in read)
 
 
+def read_example(path: Path, source: Source) -> Page:
+    """The page beside an expected file, as the source's rules read it."""
+    expected = tomllib.loads(path.read_text("utf-8"))
+    data = next(path.parent.glob(f"{path.stem}.[hj]*")).read_bytes()  # .html or .json
+    text = decode_text(data, content_type=expected.get("content_type"), kind="html").text
+    return read_page(text, url=expected["url"], rule=source.pages, timezone=source.timezone)
+
+
 @pytest.mark.parametrize(("source", "number"), PAGES, ids=name_case)
 def test_every_page_rule_reads_a_page_of_its_own(source, number):
     rule = source.pages[number]
     assert rule.seen or not (rule.verified and source.verified), "say when it was seen working"
-    read = []
-    for path in sorted((ROOT / "fixtures" / "pages" / source.name).glob("*.toml")):
-        expected = tomllib.loads(path.read_text("utf-8"))
-        data = next(path.parent.glob(f"{path.stem}.[hj]*")).read_bytes()  # .html or .json
-        text = decode_text(data, content_type=expected.get("content_type"), kind="html").text
-        read.append(read_page(text, url=expected["url"], rule=source.pages).rule)
+    examples = sorted((ROOT / "fixtures" / "pages" / source.name).glob("*.toml"))
+    read = [read_example(path, source).rule for path in examples]
     assert rule in read, f"no page in fixtures/pages/{source.name} is read by it"
+
+
+@pytest.mark.parametrize(
+    "name", sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("fixtures/pages/*/*.toml"))
+)
+def test_post_of_every_page_stands_beside_it(name, request):
+    path = ROOT / name
+    source = SOURCES[path.parent.name]
+    clean = normalize_example(source, read_example(path, source).article)
+    post = render_post(clean, timezone=source.timezone)
+    if request.config.getoption("--refresh-expected"):
+        path.with_suffix(".md").write_bytes(post)
+    assert path.with_suffix(".md").read_bytes() == post
 
 
 def read_crawls(source: str) -> tuple[list[list[str]], int]:
