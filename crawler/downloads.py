@@ -37,6 +37,8 @@ from crawler.decoding import lacks_end
 from crawler.errors import CutError, DownloadError
 from crawler.middlewares import AddressGuard
 
+# A connection that has not come about by now does not come about; the rest may take longer.
+CONNECT_SECONDS = 15.0
 # Where the protocol leaves word that a server sent more than its Content-Length.
 _SURPLUS = "X-News-Surplus"
 
@@ -66,7 +68,7 @@ class Handler(HTTP11DownloadHandler):
         pool._factory = _Factory
         pool.find_guard = self._find_guard
         pool.policy = self._contextFactory = policy
-        pool.timeout_s = crawler.settings.getfloat("DOWNLOAD_TIMEOUT")
+        pool.timeout_s = min(crawler.settings.getfloat("DOWNLOAD_TIMEOUT"), CONNECT_SECONDS)
         self._pool = pool
 
     def _find_guard(self) -> AddressGuard:

@@ -49,6 +49,22 @@ class TooLargeError(DownloadError):
     """A response is over NEWS_MAX_BYTES when it is decoded."""
 
 
+class HostGivenUpError(DownloadError):
+    """A host is asked nothing more in this run; it asked for ``retry_after_s`` seconds of peace."""
+
+    def __init__(self, reason: str, *, retry_after_s: int = 0) -> None:
+        super().__init__(reason)
+        self.retry_after_s = retry_after_s
+
+
+class RobotsError(DownloadError):
+    """A robots.txt cannot be had at the moment, so that nobody knows what it allows."""
+
+
+class SourceTimeError(DownloadError):
+    """A source took longer than NEWS_MAX_SOURCE_SECONDS."""
+
+
 class SourceError(NewsError):
     """A source file does not validate: file, key, what was found, what was expected."""
 

@@ -66,12 +66,6 @@ class CoreStats(corestats.CoreStats):
         return stats
 
 
-def _without_traceback(record: logging.LogRecord) -> bool:
-    """Scrapy shows a stack for a robots.txt that cannot be had, which is no bug of anybody."""
-    record.exc_info = None
-    return True
-
-
 class RunReporter:
     """Keeps the run's report and writes it when the spider has closed.
 
@@ -81,7 +75,6 @@ class RunReporter:
     def __init__(self, crawler: Crawler) -> None:
         self.report = RunReport(started_at=datetime.now(UTC))
         self._crawler = crawler
-        logging.getLogger("scrapy.downloadermiddlewares.robotstxt").addFilter(_without_traceback)
         self._folder = read_options(crawler.settings).archive / "reports"
         crawler.signals.connect(self.spider_error, signal=signals.spider_error)
         crawler.signals.connect(self.item_error, signal=signals.item_error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,8 @@ from crawler.normalize import normalize
 from crawler.posts import DIALECTS, Dialect, parse_post, render_post
 from crawler.sources import IMAGE_PROXIES, Source, load_sources
 
+# It stands in brackets in a header: no spaces, no brackets, nothing beyond ASCII.
+_CONTACT = re.compile(r"(?=https?://|.+@)[!-'*-\[\]-~]+")
 _NAMES = [name for name in vars(page) if name.startswith("NEWS_")]
 
 
@@ -40,6 +43,11 @@ class Options:
     max_bytes: int
     max_depth: int
     max_seconds: int
+    max_source_seconds: float
+    max_retry_after: float
+    max_crawl_delay: float
+    backoff: float
+    contact: str | None
 
     def load_sources(self) -> dict[str, Source]:
         """Gives every source by name. Raises UsageError when one does not validate."""
@@ -153,7 +161,25 @@ def read_options(settings: BaseSettings) -> Options:
         max_bytes=_positive(settings, "NEWS_MAX_BYTES"),
         max_depth=_positive(settings, "NEWS_MAX_DEPTH"),
         max_seconds=_positive(settings, "NEWS_MAX_SECONDS"),
+        max_source_seconds=_seconds(settings, "NEWS_MAX_SOURCE_SECONDS"),
+        max_retry_after=_seconds(settings, "NEWS_MAX_RETRY_AFTER"),
+        max_crawl_delay=_seconds(settings, "NEWS_MAX_CRAWL_DELAY"),
+        backoff=_seconds(settings, "NEWS_BACKOFF"),
+        contact=_read_contact(settings),
     )
+
+
+def list_download_settings(settings: BaseSettings) -> dict[str, object]:
+    """Gives Scrapy's settings that follow from ours, for a spider to set."""
+    contact = _read_contact(settings)
+    agent = settings["USER_AGENT"]
+    return {
+        "DOWNLOAD_MAXSIZE": settings.getint("NEWS_MAX_BYTES"),
+        "DOWNLOAD_TIMEOUT": settings.getint("NEWS_MAX_SECONDS"),
+        # What robots.txt may know us by is the name alone.
+        "ROBOTSTXT_USER_AGENT": settings["ROBOTSTXT_USER_AGENT"] or agent,
+        "USER_AGENT": f"{agent} (+{contact})" if contact else agent,
+    }
 
 
 def _positive(settings: BaseSettings, name: str) -> int:
@@ -164,6 +190,23 @@ def _positive(settings: BaseSettings, name: str) -> int:
     if value < 1:
         raise _wrong(name, settings.get(name), "a whole number above 0")
     return value
+
+
+def _seconds(settings: BaseSettings, name: str) -> float:
+    try:
+        value = settings.getfloat(name)
+    except (ValueError, TypeError):
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise _wrong(name, settings.get(name), "seconds above 0")
+    return value
+
+
+def _read_contact(settings: BaseSettings) -> str | None:
+    contact = settings.get("NEWS_CONTACT") or None
+    if contact and not _CONTACT.fullmatch(contact):
+        raise _wrong("NEWS_CONTACT", contact, "an e-mail address or an http or https address")
+    return contact
 
 
 def _wrong(name: str, value: object, expected: str) -> UsageError:

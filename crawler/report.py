@@ -120,12 +120,28 @@ class SourceReport:
 
 
 @dataclass(slots=True)
+class HostReport:
+    """How a host was asked: ``bytes`` as they came, ``delay_s`` between two requests at last,
+    ``waited_s`` for which it was left alone, ``robots`` the verdict of its robots.txt, ``gave_up``
+    why it was asked nothing more in this run, "" where it was not."""
+
+    requests: int = 0
+    bytes: int = 0
+    delay_s: float = 0.0
+    waited_s: float = 0.0
+    retries: int = 0
+    robots: str = ""
+    gave_up: str = ""
+
+
+@dataclass(slots=True)
 class RunReport:
     """A run as a whole. ``errors`` are why its exit status is 1 beyond what sources tell."""
 
     started_at: datetime
     ended_at: datetime | None = None
     sources: dict[str, SourceReport] = field(default_factory=dict)
+    hosts: dict[str, HostReport] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -155,6 +171,10 @@ class RunReport:
                     for key, value in asdict(report).items()
                 }
                 for name, report in sorted(self.sources.items())
+            },
+            "hosts": {
+                name: asdict(report) | {"waited_s": round(report.waited_s, 1)}
+                for name, report in sorted(self.hosts.items())
             },
         }
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from math import ceil
 
 from crawler.dates import parse_date
 
@@ -101,7 +102,7 @@ def read_retry_after(value: str | None, *, now: datetime) -> int:
     if text.isdecimal():
         return int(text[:9])
     at = parse_date(text, timezone="UTC") if text else None
-    return max(0, int((at - now).total_seconds())) if at else 0
+    return max(0, ceil((at - now).total_seconds())) if at else 0
 
 
 _MAX_AGE = re.compile(r"\bmax-age\s*=\s*\"?(\d{1,9})")

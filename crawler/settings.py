@@ -21,6 +21,7 @@ NEWS_MAX_ENTRIES = 200_000
 NEWS_MAX_BYTES = 64 * 1024 * 1024  # decoded; becomes DOWNLOAD_MAXSIZE
 NEWS_MAX_DEPTH = 200
 NEWS_MAX_SECONDS = 120  # a response, from the first byte asked to the last; DOWNLOAD_TIMEOUT
+NEWS_MAX_SOURCE_SECONDS = 600  # a source's part of a run; no bound with -a since
 
 # ---- an article's way ------------------------------------------------------------------------
 ITEM_PIPELINES = {
@@ -41,21 +42,32 @@ FEED_EXPORT_FIELDS = [  # of `-O articles.jsonl`
 ]  # fmt: skip
 
 # ---- manners ---------------------------------------------------------------------------------
-USER_AGENT = "news-archive-crawler/0.1 (reads news feeds for an archive)"
+NEWS_CONTACT = None  # stands in the user agent
+NEWS_MAX_RETRY_AFTER = 30  # seconds that a host may keep a run waiting
+NEWS_MAX_CRAWL_DELAY = 30  # seconds
+NEWS_BACKOFF = 5  # seconds, then twice as long: after 429 and 503 without Retry-After
+USER_AGENT = "news-archive-crawler/0.1"
 ROBOTSTXT_OBEY = True
-CONCURRENT_REQUESTS = 16
+CONCURRENT_REQUESTS = 32  # of all hosts: hosts that do not answer must not take all places
 CONCURRENT_REQUESTS_PER_DOMAIN = 4
 DOWNLOAD_DELAY = 0.25  # seconds between requests to one host
+DOWNLOAD_DELAY_JITTER = 0  # by default Scrapy takes half of a delay for a delay
+DOWNLOADER = "crawler.manners.HostDownloader"
+SCHEDULER_PRIORITY_QUEUE = "crawler.manners.HostQueue"
 RETRY_TIMES = 2  # after the first try
+DNS_TIMEOUT = 15  # seconds
 REDIRECT_MAX_TIMES = 5
 COOKIES_ENABLED = False
 
 # ---- safety ----------------------------------------------------------------------------------
 DOWNLOADER_MIDDLEWARES = {
     "crawler.middlewares.AddressGuard": 90,  # before robots.txt, which would be asked for
+    "crawler.manners.Robots": 100,
+    "scrapy.downloadermiddlewares.robotstxt.RobotsTxtMiddleware": None,
     "crawler.middlewares.ContentEncoding": 590,
     "crawler.stopping.StopGate": 950,  # the last before the network
     "scrapy.downloadermiddlewares.httpcompression.HttpCompressionMiddleware": None,
+    "crawler.manners.Manners": 860,  # next to the network: sees every try, and redirects too
 }
 DOWNLOAD_HANDLERS = {
     "http": "crawler.downloads.Handler",

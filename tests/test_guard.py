@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime
 from ipaddress import ip_address
+from time import monotonic
 from typing import ClassVar
 from xml.sax.saxutils import escape
 
@@ -151,7 +152,8 @@ def test_address_connected_to_is_judged_as_it_is(address):
 
 class Server(socketserver.ThreadingTCPServer):
     """Answers each path with the bytes that ``answers`` holds, or that a function there writes,
-    and hangs up. ``asked`` lists the paths; ``connections`` counts those too that asked nothing."""
+    and hangs up. ``asked`` lists the paths, ``heads`` when they were asked for and with what;
+    ``connections`` counts those too that asked nothing."""
 
     daemon_threads = True
     allow_reuse_address = True
@@ -161,6 +163,7 @@ class Server(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), Connection)
         self.answers: dict[str, bytes | Callable[[socket.socket], None]] = {}
         self.asked: list[str] = []
+        self.heads: list[tuple[float, bytes]] = []
         self.connections = 0
         self.context = context
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
@@ -198,6 +201,7 @@ class Connection(socketserver.BaseRequestHandler):
             head += data
         path = head.split(b" ", 2)[1].decode()
         self.server.asked.append(path)
+        self.server.heads.append((monotonic(), head))
         answer = self.server.answers.get(path, reply("", "404 Not Found"))
         if callable(answer):
             answer(connection)

@@ -20,6 +20,7 @@ GLUE = {
     "extensions",
     "middlewares",
     "downloads",
+    "manners",
     "spiders",
     "commands",
 }

@@ -13,6 +13,7 @@ from scrapy.settings import BaseSettings
 from twisted.python.failure import Failure
 
 from crawler.middlewares import AddressGuard, make_request
+from crawler.options import list_download_settings
 from crawler.sources import Source
 from crawler.spiders.visit import say_failure
 
@@ -34,13 +35,10 @@ class FetchSpider(Spider):
     @classmethod
     def update_settings(cls, settings: BaseSettings) -> None:
         super().update_settings(settings)
-        for name, value in (
-            ("ITEM_PIPELINES", {}),
-            ("EXTENSIONS", {}),
-            ("DOWNLOAD_MAXSIZE", settings.getint("NEWS_MAX_BYTES")),
-            ("DOWNLOAD_TIMEOUT", settings.getint("NEWS_MAX_SECONDS")),
-        ):
-            settings.set(name, value, priority="spider")
+        for name in ("ITEM_PIPELINES", "EXTENSIONS"):
+            settings.set(name, {}, priority="spider")
+        for name, value in list_download_settings(settings).items():
+            settings.set(name, value, priority="cmdline")
 
     async def start(self) -> AsyncIterator[Any]:
         self.responses, self.reasons = [], []

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Self
-from urllib.parse import urlsplit
 
 from scrapy import Spider
 from scrapy.crawler import Crawler
@@ -13,7 +12,8 @@ from scrapy.exceptions import UsageError
 from scrapy.settings import BaseSettings
 
 from crawler.extensions import RunReporter
-from crawler.options import Options, read_options
+from crawler.hosts import name_host
+from crawler.options import Options, list_download_settings, read_options
 from crawler.pipelines import ArchivePipeline
 from crawler.sources import Source
 from crawler.spiders.arguments import Wanted, read_count, read_day, read_flag
@@ -48,14 +48,9 @@ class SourceSpider(Spider):
     @classmethod
     def update_settings(cls, settings: BaseSettings) -> None:
         super().update_settings(settings)
-        bounds = {
-            "DOWNLOAD_MAXSIZE": settings.getint("NEWS_MAX_BYTES"),
-            "DOWNLOAD_TIMEOUT": settings.getint("NEWS_MAX_SECONDS"),
-            "DOWNLOAD_SLOTS": _list_slots(cls.sources, settings)
-            | settings.getdict("DOWNLOAD_SLOTS"),
-        }
-        for key, value in bounds.items():
-            settings.set(key, value, priority="spider")
+        slots = _list_slots(cls.sources, settings) | settings.getdict("DOWNLOAD_SLOTS")
+        for key, value in (list_download_settings(settings) | {"DOWNLOAD_SLOTS": slots}).items():
+            settings.set(key, value, priority="cmdline")
 
     @classmethod
     def from_crawler(cls, crawler: Crawler, *args: Any, **kwargs: Any) -> Self:
@@ -114,7 +109,7 @@ def _list_slots(
             continue
         delay = settings.getfloat("DOWNLOAD_DELAY") if source.delay_s is None else source.delay_s
         most = source.concurrency or settings.getint("CONCURRENT_REQUESTS_PER_DOMAIN")
-        for host in {urlsplit(feed.url).hostname or "" for feed in source.feeds}:
+        for host in {name_host(feed.url) for feed in source.feeds}:
             slot = slots.setdefault(host, {"delay": delay, "concurrency": most})
             slot["delay"] = max(slot["delay"], delay)
             slot["concurrency"] = min(slot["concurrency"], most)

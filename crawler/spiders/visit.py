@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from scrapy import Request
-from scrapy.exceptions import DownloadTimeoutError, IgnoreRequest
+from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
 from scrapy.spidermiddlewares.httperror import HttpError
 from twisted.python.failure import Failure
@@ -29,13 +29,14 @@ from crawler.bylines import clean_byline
 from crawler.dates import parse_date
 from crawler.drift import Sight, Watch, find_drift
 from crawler.encoding import decode_text
-from crawler.errors import DownloadError, FeedError, GonePageError, PageError
+from crawler.errors import DownloadError, FeedError, GonePageError, HostGivenUpError, PageError
 from crawler.extensions import say_error
 from crawler.feeds import parse_feed
 from crawler.feeds.fields import DATES_WITHOUT_ZONE, count_visible
 from crawler.feeds.lists import find_next_pages
 from crawler.feeds.whole import is_whole
 from crawler.items import NewsItem, Ticket
+from crawler.manners import SILENCE, SOURCE, say_silence
 from crawler.middlewares import make_request
 from crawler.options import Options
 from crawler.pages import Page, check_is_text, read_page
@@ -139,6 +140,8 @@ class Visit:
         self._dates: list[datetime] = []
         self._fresh_s = 0
         self._retry_after_s = 0
+        # Whoever asks for articles since a day has asked for something long.
+        self._meta = {} if wanted.since else {SOURCE: source.name}
         self._unseen: set[object] = set()
         unseen = [feed for feed in source.feeds if not feed.verified]
         unseen_pages = [page for page in source.pages if not page.verified]
@@ -192,7 +195,7 @@ class Visit:
             callback=self.parse_feed,
             errback=self.feed_failed,
             cb_kwargs={"listing": listing},
-            meta={"handle_httpstatus_list": [304]},
+            meta={"handle_httpstatus_list": [304], **self._meta},
             dont_filter=True,
             # Before all pages, and in the order of the file: an article that stands in several
             # lists gets the channel that is declared first.
@@ -421,6 +424,8 @@ class Visit:
             response = failure.value.response
             asked = read_retry_after(_header(response, "Retry-After"), now=datetime.now(UTC))
             self._retry_after_s = max(self._retry_after_s, asked)
+        elif isinstance(failure.value, HostGivenUpError):
+            self._retry_after_s = max(self._retry_after_s, failure.value.retry_after_s)
 
     # ------------------------------------------------------------ entries
 
@@ -526,6 +531,7 @@ class Visit:
             callback=self.parse_page,
             errback=self.page_failed,
             cb_kwargs={"asked": asked},
+            meta=dict(self._meta),
             dont_filter=True,
         )
 
@@ -645,6 +651,7 @@ class Visit:
             callback=self.parse_part,
             errback=self.part_failed,
             cb_kwargs={"parts": parts, "url": url},
+            meta=dict(self._meta),
             dont_filter=True,
             priority=5,
         )
@@ -863,8 +870,8 @@ def say_failure(failure: Failure) -> str:
         return f"refused address: it cannot be read: {error}"
     if "max redirections" in str(error):
         return "refused: more redirects than REDIRECT_MAX_TIMES"
-    if isinstance(error, DownloadTimeoutError):
-        return "timed out (NEWS_MAX_SECONDS)"
+    if isinstance(error, SILENCE):
+        return say_silence(error)
     if "download max size" in str(error) or "DOWNLOAD_MAXSIZE" in str(error):
         return "larger than NEWS_MAX_BYTES"
     if isinstance(error, IgnoreRequest):
