@@ -126,6 +126,17 @@ def test_cut_document_keeps_its_complete_entries_and_says_so(name):
     assert max(kept) == len(whole.entries)
 
 
+def test_entry_is_cut_where_it_already_has_what_the_one_before_had():
+    data = (
+        b"<rss version='2.0'><channel><item><title>1</title><description>short</description></item>"
+        b"<item><title>2</title><description>short</description><content:encoded>long"
+    )
+    for place in range(data.index(b"<title>2"), len(data)):
+        part = parse_feed(data[:place], url=URL)
+        assert part.cut
+        assert [entry.title for entry in part.entries] == ["1"]
+
+
 def test_cut_gzip_is_cut():
     data = gzip.compress((FOLDER / "sitemap-news.xml").read_bytes())
     assert parse_feed(data[:-12], url=URL).cut

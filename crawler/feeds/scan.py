@@ -163,10 +163,8 @@ class _Scanner:
         self._item: Element | None = None
         # How many children the holder had when the last entry ended.
         self._mark = 0
-        self._last_names: frozenset[Tag] = frozenset()
         self._rooted = False
         self._ended = False
-        self._broken_off = False
 
     def run(self, position: int) -> None:
         text = self._text
@@ -185,7 +183,7 @@ class _Scanner:
             else:
                 position = self._start_element(start)
         feed = self._reader.feed
-        if self._item is not None and not self._is_complete(self._item):
+        if self._item is not None:
             feed.problems.append(Problem("the document ends inside an entry: it is left out"))
             self._ended = False
             _detach(self._item)
@@ -193,11 +191,6 @@ class _Scanner:
         self._close_item()
         feed.cut = not self._ended
         self._reader.finish(self._root)
-
-    def _is_complete(self, item: Element) -> bool:
-        """Whether an entry that nothing closes has all that the one before it had."""
-        names = frozenset(child.tag for child in item)
-        return not self._broken_off and bool(self._last_names) and names >= self._last_names
 
     # --- searching ---
 
@@ -268,8 +261,6 @@ class _Scanner:
         raw = match[1] or match[3]
         attributes = match[2] or match[4] or ""
         after = match.end()
-        if after == self._end and self._text[-1] != ">":
-            self._broken_off = True
         if "xmlns" in attributes:
             self._declare(attributes)
         name = self._name(raw, attributes)
@@ -324,7 +315,6 @@ class _Scanner:
         item, self._item = self._item, None
         if item is None:
             return
-        self._last_names = frozenset(child.tag for child in item)
         self._reader.add(item)
         _detach(item)
         self._mark = len(self._holder)
@@ -369,8 +359,6 @@ class _Scanner:
             edge = self._find_edge(after)
             match = _NEXT_FIELD.search(self._text, after, edge)
             following = match.start() if match else edge
-            if following == self._end:
-                self._broken_off = True
             # What is left of its end tag, or one that belongs elsewhere.
             inner = _LAST_END_TAG.sub("", self._text[after:following])
         element = self._build(parent, name, attributes)
