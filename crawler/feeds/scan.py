@@ -25,7 +25,7 @@ from html.entities import html5
 from lxml import etree
 
 from crawler.article import Problem
-from crawler.feeds.names import PREFIXES, Tag, choose_prefix
+from crawler.feeds.names import PREFIXES, choose_prefix
 from crawler.feeds.xml import Element, XmlReader
 
 _ROOTS = frozenset({"rss", "rdf:rdf", "rdf", "feed", "urlset", "sitemapindex"})
