@@ -25,7 +25,8 @@ _MOST_KEPT = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """One article as its page gave it. ``listed_at`` is what the list said of its date."""
+    """One article as its page gave it. ``listed_at`` is what the list said of its date; ``digest``
+    stands for its text."""
 
     url: str
     rule: PageRule | None
@@ -33,6 +34,7 @@ class Sight:
     length: int
     published: datetime | None
     listed_at: datetime | None
+    digest: bytes = b""
 
 
 @dataclass(slots=True)
@@ -66,6 +68,7 @@ def find_drift(
             _find_hollow(sights),
             _find_shrunk(sights, usual_length if bodies >= ENOUGH else 0),
             _find_same_title(sights),
+            _find_same_text(sights),
             _find_missing(sights, rule),
             _find_shift(sights),
             _find_same_date(sights),
@@ -108,6 +111,19 @@ def _find_same_title(sights: list[Sight]) -> Trouble | None:
         f"{count} of {len(sights)} articles have the title {title[:60]!r}",
         next(sight.url for sight in sights if sight.title == title),
     )
+
+
+def _find_same_text(sights: list[Sight]) -> Trouble | None:
+    """An error page with status 200, or what stands in front of a wall, under several titles. One
+    article at several addresses has one title."""
+    by_text: defaultdict[bytes, dict[str, str]] = defaultdict(dict)
+    for sight in sights:
+        if sight.digest:
+            by_text[sight.digest].setdefault(sight.title, sight.url)
+    titles = max(by_text.values(), key=len, default={})
+    if len(titles) < FEW:
+        return None
+    return Trouble(f"{len(titles)} titles have one and the same text", next(iter(titles.values())))
 
 
 def _find_missing(sights: list[Sight], rule: PageRule | None) -> Trouble | None:

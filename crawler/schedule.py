@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from math import ceil
 
@@ -24,6 +24,9 @@ AFTER_FAILURE = timedelta(minutes=15)
 # What a server asks for (Retry-After) is heard up to this.
 MOST_ASKED = timedelta(days=7)
 
+# A feed that had entries and is empty is believed when it is so for the third time in a row.
+EMPTY_RUNS = 3
+
 
 @dataclass(slots=True)
 class SourceState:
@@ -32,6 +35,8 @@ class SourceState:
     ``failures`` counts the runs in a row that failed wholly; ``new`` and ``entries`` are those of
     the last run; ``body_length`` is the usual (median) number of characters of its texts, of
     ``bodies`` texts seen; ``trouble`` is why the last run failed or what it warned of, "" for none.
+    ``feeds`` has, by the digest of a feed's address, how many entries it held when last it held
+    any, and how many times in a row it was empty since.
     """
 
     run_at: int | None = None
@@ -43,9 +48,23 @@ class SourceState:
     body_length: int = 0
     bodies: int = 0
     trouble: str = ""
+    feeds: dict[str, list[int]] = field(default_factory=dict)
 
     def is_due(self, now: datetime) -> bool:
         return self.due_at is None or self.due_at <= now.timestamp()
+
+
+def count_entries(before: Iterable[int] | None, entries: int) -> tuple[list[int], int]:
+    """Gives what is remembered of a feed (see ``SourceState.feeds``), and how many entries are
+    missing: none where it holds some, never held any, or is empty for the third time in a row.
+
+    >>> count_entries([20, 0], 0), count_entries([20, 2], 0), count_entries(None, 5)
+    (([20, 1], 20), ([0, 0], 0), ([5, 0], 0))
+    """
+    had, empty = before or (0, 0)
+    if entries or not had or empty + 1 >= EMPTY_RUNS:
+        return [entries, 0], 0
+    return [had, empty + 1], had
 
 
 def parse_state(text: str | None) -> SourceState:

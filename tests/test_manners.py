@@ -365,3 +365,27 @@ def test_many_hosts_that_say_nothing_do_not_hold_up_the_others(desk, server):
     assert report["sources"]["good"]["new"] == 9
     assert sum(report["sources"][name]["feeds_failed"] for name in dead) == len(dead)
     assert len(report["hosts"]) == 1 + len(dead)
+
+
+def test_feed_that_had_entries_and_is_empty_is_not_believed_at_once(desk, server):
+    url = serve(server, pages=3)
+    assert harvest(desk, a=url)["sources"]["a"]["new"] == 3
+    full = server.answers["/a/feed.xml"]
+    server.answers["/a/feed.xml"] = reply(
+        rss({}).partition(b"\r\n\r\n")[2], "200 OK", 'ETag: "1"', kind="application/rss+xml"
+    )
+    for status in (1, 1, 0):
+        report = harvest(desk, status=status, a=url)["sources"]["a"]
+        told = [trouble["reason"] for trouble in report["refused"]]
+        assert told == (["empty, where 3 entries were"] if status else [])
+        assert not re.search(rb"(?i)if-none-match", server.heads[-1][1])
+    server.answers["/a/feed.xml"] = full
+    assert harvest(desk, a=url)["sources"]["a"]["unchanged"] == 3
+
+
+def test_one_text_under_several_titles_is_named(desk, server):
+    error = reply("<html><article><p>" + "系统繁忙，请稍后再试。" * 9 + "</p></article></html>")
+    url = serve(server, **{f"page_{number}": error for number in (1, 2, 4)})
+    report = harvest(desk, a=url)["sources"]["a"]
+    told = [warning["reason"] for warning in report["warnings"]]
+    assert "pages without a rule: 3 titles have one and the same text" in told

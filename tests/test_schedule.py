@@ -13,6 +13,7 @@ from crawler.schedule import (
     MOST_ASKED,
     SHORTEST,
     SourceState,
+    count_entries,
     find_interval,
     parse_state,
     read_freshness,
@@ -95,8 +96,16 @@ def test_retry_after(text, seconds):
     assert read_retry_after(text, now=NOW) == seconds
 
 
+def test_feed_that_is_empty_is_believed_the_third_time():
+    remembered, told = None, []
+    for entries in (0, 7, 0, 0, 7, 0, 0, 0, 0, 7):
+        remembered, missing = count_entries(remembered, entries)
+        told.append(missing)
+    assert told == [0, 0, 7, 7, 0, 7, 7, 0, 0, 0]
+
+
 def test_state_is_read_back_and_a_broken_one_is_empty():
-    state = SourceState(run_at=1, due_at=2, failures=3, trouble="坏")
+    state = SourceState(run_at=1, due_at=2, failures=3, trouble="坏", feeds={"a": [3, 1]})
     assert parse_state(render_state(state)) == state
     for text in (None, "", "{", "[]", '{"other": 1}'):
         assert parse_state(text) == SourceState()

@@ -42,7 +42,13 @@ from crawler.options import Options
 from crawler.pages import Page, check_is_text, read_page
 from crawler.pages.noise import drop_noise
 from crawler.report import SourceReport
-from crawler.schedule import SourceState, find_interval, read_freshness, read_retry_after
+from crawler.schedule import (
+    SourceState,
+    count_entries,
+    find_interval,
+    read_freshness,
+    read_retry_after,
+)
 from crawler.sources import FeedRule, PageRule, Source
 from crawler.spiders.arguments import Wanted
 
@@ -62,6 +68,8 @@ LIST_PAGES = 10
 MOST_LIST_PAGES = 1_000
 MOST_DAYS = 1_000
 _MOST_DATES = 2_000
+# Feeds of a source whose entries are remembered, those met last: sitemaps come and go.
+_MOST_COUNTED = 100
 LIST_PRIORITY = 10_000
 
 
@@ -137,6 +145,7 @@ class Visit:
         self._taken = 0
         self._watch = Watch()
         self._before = archive.find_state(source.name)
+        self._counts: dict[str, list[int]] = {}
         self._dates: list[datetime] = []
         self._fresh_s = 0
         self._retry_after_s = 0
@@ -250,6 +259,14 @@ class Visit:
             else:
                 report.feeds_failed += 1
             return
+        if listing.page == 1 and not listing.day and not rule.rows:
+            key = sha256(rule.url.encode()).hexdigest()[:12]
+            self._counts[key], missing = count_entries(
+                self._before.feeds.get(key), len(feed.entries) + feed.skipped
+            )
+            if missing:
+                self._list_failed(listing, f"empty, where {missing} entries were", response.url)
+                return
         if listing.page == 1:
             self._open(listing, response, feed, digest, met_at)
             report.feeds += 1
@@ -625,7 +642,8 @@ class Visit:
         length = len(clean.body) if clean.form == "text" else count_visible(clean.body)
         url = clean.canonical_url or ""
         title = page.title if rule and rule.title else clean.title
-        self._watch.see(Sight(url, rule, title, length, page.published, listed_at))
+        digest = sha256(clean.body.encode("utf-8", "replace")).digest() if clean.body else b""
+        self._watch.see(Sight(url, rule, title, length, page.published, listed_at, digest))
 
     def page_failed(self, failure: Failure) -> Any:
         request: Request = failure.request  # type: ignore[attr-defined]
@@ -821,6 +839,7 @@ class Visit:
             new=report.new,
             entries=report.entries,
             trouble=report.say_trouble(),
+            feeds=self._remember_counts(),
         )
         if sights := len(self._watch.sights):
             share = min(before.bodies, 200)
@@ -828,6 +847,12 @@ class Visit:
             state.bodies = share + sights
             state.body_length = total // state.bodies
         return state
+
+    def _remember_counts(self) -> dict[str, list[int]]:
+        known = self._before.feeds
+        counts = {key: count for key, count in known.items() if key not in self._counts}
+        counts |= self._counts
+        return dict([*counts.items()][-_MOST_COUNTED:])
 
 
 def _write_day(url: str, day: date) -> str:
