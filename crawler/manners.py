@@ -110,8 +110,8 @@ class Manners:
         name = get_host(request)
         host = self.find_host(name)
         # What was under way already when the host asked to be left alone.
-        while (wait_s := host.held_until - monotonic()) > 0 and not host.report.gave_up:
-            await asyncio.sleep(wait_s)
+        while (wait_s := host.held_until - monotonic()) > 0 and self._crawler.crawling:
+            await asyncio.sleep(min(wait_s, _TICK_S))
         if host.report.gave_up:
             raise HostGivenUpError(
                 f"{name} is given up for this run: {host.report.gave_up}",
@@ -140,6 +140,8 @@ class Manners:
         return response
 
     def process_exception(self, request: Request, exception: Exception) -> None:
+        if not self._crawler.crawling:
+            return  # somebody has stopped the run
         if isinstance(exception, (IgnoreRequest, HostGivenUpError, RobotsError, SourceTimeError)):
             return
         host = self._count(request, get_host(request))
@@ -254,6 +256,8 @@ def say_silence(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
+# While a request waits here, somebody may stop the run, or the host may be given up.
+_TICK_S = 0.5
 # Where only an answer can change anything; the engine looks again after each of them.
 _LONG_S = 5.0
 

@@ -65,9 +65,9 @@ DOWNLOADER_MIDDLEWARES = {
     "crawler.manners.Robots": 100,
     "scrapy.downloadermiddlewares.robotstxt.RobotsTxtMiddleware": None,
     "crawler.middlewares.ContentEncoding": 590,
-    "crawler.stopping.StopGate": 950,  # the last before the network
     "scrapy.downloadermiddlewares.httpcompression.HttpCompressionMiddleware": None,
-    "crawler.manners.Manners": 860,  # next to the network: sees every try, and redirects too
+    "crawler.manners.Manners": 860,  # behind retries and redirects: sees every try
+    "crawler.stopping.StopGate": 950,  # the last before the network
 }
 DOWNLOAD_HANDLERS = {
     "http": "crawler.downloads.Handler",
