@@ -79,6 +79,7 @@ def _decode(body: bytes, name: str, max_bytes: int) -> bytes:
             raise CutError(f"cut: broken {name} data") from error
         size += len(piece)
         if size > max_bytes:
+            del piece, pieces  # an error holds what its frames hold, for as long as it is looked at
             raise TooLargeError(f"larger than NEWS_MAX_BYTES, {max_bytes}, when decoded")
         pieces.append(piece)
         if not decompressor.eof:

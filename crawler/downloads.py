@@ -19,7 +19,11 @@ from scrapy.core.downloader.handlers.http11 import (
     _TunnelingTCP4ClientEndpoint,
 )
 from scrapy.crawler import Crawler
-from scrapy.exceptions import DownloadFailedError, ResponseDataLossError
+from scrapy.exceptions import (
+    DownloadCancelledError,
+    DownloadFailedError,
+    ResponseDataLossError,
+)
 from scrapy.http import Response
 from service_identity import VerificationError
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
@@ -28,6 +32,8 @@ from twisted.internet.interfaces import (
     IReactorPluggableNameResolver,
 )
 from twisted.internet.ssl import CertificateOptions
+from twisted.python.failure import Failure
+from twisted.web._newclient import HEADER, STATUS
 from twisted.web.client import HTTPConnectionPool
 from twisted.web.iweb import IPolicyForHTTPS
 from zope.interface import implementer
@@ -35,8 +41,10 @@ from zope.interface import implementer
 from crawler.addresses import Origin, read_host
 from crawler.decoding import lacks_end
 from crawler.errors import CutError, DownloadError
-from crawler.middlewares import AddressGuard
+from crawler.middlewares import AddressGuard, TooLargeResponse
 
+# What browsers take of header fields; without a bound they can go on until the time is over.
+MOST_HEAD_BYTES = 256 * 1024
 # A connection that has not come about by now does not come about; the rest may take longer.
 CONNECT_SECONDS = 15.0
 # Where the protocol leaves word that a server sent more than its Content-Length.
@@ -85,6 +93,9 @@ class Handler(HTTP11DownloadHandler):
             raise CutResponse(f"cut: the response ended {whole}") from error
         except DownloadFailedError as error:
             raise _explain(error) from error
+        except DownloadCancelledError as error:
+            most = request.meta.get("download_maxsize", self._default_maxsize)
+            raise TooLargeResponse(f"larger than NEWS_MAX_BYTES, {most}") from error
         if response.headers.pop(_SURPLUS, None):
             raise CutResponse(f"cut: more than its {len(response.body)} bytes came")
         # Scrapy's word for a response that ends where the connection does, as HTTP/1.0 has it.
@@ -192,12 +203,22 @@ class _UnverifiedConnections:
 
 
 class _Protocol(_LenientHTTP11ClientProtocol):
-    """Scrapy's, but that it notes bytes behind the end that a Content-Length set.
-
-    Twisted closes such a connection and gives the cut body as if it were whole.
+    """Scrapy's, but that header fields have a bound, and that it notes bytes behind the end that a
+    Content-Length set: Twisted closes such a connection and gives the cut body as if it were whole.
     """
 
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802
+        parser: Any = self._parser
+        if parser is not None and parser.state in (STATUS, HEADER):
+            self._head_bytes += len(data)
+            if self._head_bytes > MOST_HEAD_BYTES:
+                reason = f"header fields of more than {MOST_HEAD_BYTES} bytes"
+                self._giveUp(Failure(NoResponse(reason)))  # type: ignore[no-untyped-call]
+                return
+        super().dataReceived(data)  # type: ignore[no-untyped-call]
+
     def request(self, request: Any) -> Any:
+        self._head_bytes = 0
         done = super().request(request)
         parser: Any = self._parser
         finish = parser.finisher

@@ -34,6 +34,7 @@ from twisted.internet.error import ConnectError
 from crawler.errors import DownloadError, HostGivenUpError, RobotsError, SourceTimeError
 from crawler.extensions import RunReporter
 from crawler.hosts import Host, Patience, name_host
+from crawler.middlewares import TooLargeResponse
 from crawler.options import read_options
 from crawler.report import RunReport
 from crawler.schedule import read_retry_after
@@ -142,7 +143,10 @@ class Manners:
     def process_exception(self, request: Request, exception: Exception) -> None:
         if not self._crawler.crawling:
             return  # somebody has stopped the run
-        if isinstance(exception, (IgnoreRequest, HostGivenUpError, RobotsError, SourceTimeError)):
+        was_asked = isinstance(exception, TooLargeResponse)
+        if not was_asked and isinstance(
+            exception, (IgnoreRequest, HostGivenUpError, RobotsError, SourceTimeError)
+        ):
             return
         host = self._count(request, get_host(request))
         if isinstance(exception, DownloadTimeoutError):
@@ -359,6 +363,9 @@ class Robots(RobotsTxtMiddleware):
             if response.status < 300:
                 body = response.body[:ROBOTS_READ_BYTES]
                 verdict = "allowed"
+        except TooLargeResponse as error:
+            self._manners.report_host(name).report.robots = "unreachable"
+            return RobotsError(f"{error} (asked for robots.txt)")
         except IgnoreRequest:
             pass  # it leads nowhere, which is as if there were none
         except HostGivenUpError as error:

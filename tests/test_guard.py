@@ -485,7 +485,20 @@ def chunks(*sizes_and_data):
     return CHUNKED + b"".join(b"%x\r\n%s\r\n" % (len(data), data) for data in sizes_and_data)
 
 
+def pour(head, piece):
+    """Sends a piece again and again, as long as somebody listens."""
+
+    def answer(connection):
+        connection.sendall(b"HTTP/1.1 200 OK\r\n" + head)
+        with suppress(OSError):
+            while True:
+                connection.sendall(piece)
+
+    return answer
+
+
 BROKEN = {
+    "header fields without end": (pour(b"", b"X-A: b\r\n" * 999), "no response: header fields of more than 262144 bytes"),
     "long Content-Length": (reply(TEXT, "200 OK", "Content-Length: 99999"), "cut: the response ended before all of its 99999 bytes"),
     "short Content-Length": (reply(TEXT, "200 OK", "Content-Length: 500"), "cut: more than its 500 bytes came"),
     "no Content-Length but zero": (reply(TEXT, "200 OK", "Content-Length: 0"), "cut: more than its 0 bytes came"),
@@ -587,6 +600,24 @@ def test_feed_comes_whole_or_not_at_all_and_is_met_again(desk, server):
     )
     report = desk.crawl("two")["sources"]["two"]
     assert (report["feeds"], report["conditional"], report["new"]) == (2, 0, 1)
+
+
+def test_response_that_is_too_large_is_named_and_asked_for_once(desk, server):
+    server.answers = {
+        "/poured": pour(b"Content-Type: text/html\r\n\r\n", b"x" * 9999),
+        "/told": reply("", "200 OK", "Content-Length: 200000"),
+        "/packed": encoded("gzip", gzip.compress(b"x" * 200_000)),
+    }
+    pages = list(server.answers)
+    server.answers["/feed.xml"] = rss({path: server.url + path for path in pages})
+    report = crawl(desk, server, "-s", "RETRY_TIMES=2", "-s", "NEWS_MAX_BYTES=100000")
+    counts = report["sources"]["here"]
+    assert (counts["new"], counts["partial"], counts["refused_count"]) == (3, 3, 0)
+    for warning in counts["warnings"]:
+        assert warning["reason"].startswith(
+            "written from the feed's own text: larger than NEWS_MAX_BYTES, 100000"
+        )
+    assert len(server.asked) == 2 + 3
 
 
 @pytest.mark.parametrize("name", ["gzip", "deflate", "br", "zstd"])

@@ -897,8 +897,6 @@ def say_failure(failure: Failure) -> str:
         return "refused: more redirects than REDIRECT_MAX_TIMES"
     if isinstance(error, SILENCE):
         return say_silence(error)
-    if "download max size" in str(error) or "DOWNLOAD_MAXSIZE" in str(error):
-        return "larger than NEWS_MAX_BYTES"
     if isinstance(error, IgnoreRequest):
         return str(error).lower() if "robots" in str(error).lower() else f"refused: {error}"
     return say_error(failure)
