@@ -54,6 +54,8 @@ SILENCE = (
     DownloadTimeoutError,
     ConnectError,
 )
+# What is thrown before a request reaches its host.
+_NOT_ASKED = (IgnoreRequest, HostGivenUpError, RobotsError, SourceTimeError)
 
 
 def get_host(request: Request) -> str:
@@ -143,10 +145,7 @@ class Manners:
     def process_exception(self, request: Request, exception: Exception) -> None:
         if not self._crawler.crawling:
             return  # somebody has stopped the run
-        was_asked = isinstance(exception, TooLargeResponse)
-        if not was_asked and isinstance(
-            exception, (IgnoreRequest, HostGivenUpError, RobotsError, SourceTimeError)
-        ):
+        if isinstance(exception, _NOT_ASKED) and not isinstance(exception, TooLargeResponse):
             return
         host = self._count(request, get_host(request))
         if isinstance(exception, DownloadTimeoutError):
@@ -279,22 +278,21 @@ class HostQueue(DownloaderAwarePriorityQueue):
 
     def pop(self) -> Request | None:
         busy = Counter(map(get_host, self.crawler.engine.downloader.active))
-        ready: list[tuple[int, str]] = []
         soonest_s = _LONG_S
         for name in self.pqueues:
             wait_s = self._manners.find_wait_s(name, busy[name])
             if wait_s <= 0:
-                ready.append((busy[name], name))
-            else:
-                soonest_s = min(soonest_s, wait_s)
-        if not ready:
+                break
+            soonest_s = min(soonest_s, wait_s)
+        else:
             if self.pqueues:
                 self._look_again(soonest_s)
             return None
-        queue = self.pqueues[name := self._next_slot(ready, update_state=True)]
-        request = queue.pop()
-        if len(queue) == 0:
-            del self.pqueues[name]
+        queue = self.pqueues.pop(name)
+        request: Request | None = queue.pop()
+        if len(queue):
+            self.pqueues[name] = queue  # behind the other hosts, so that each has its turn
+        else:
             queue.close()
         return request
 
