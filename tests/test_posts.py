@@ -489,3 +489,42 @@ def test_no_template_code_opens_in_a_body(body, form):
     data = render_post(Article(title="x", body=body, form=form)).decode()
     written = data.split("\n---\n\n", 1)[1]
     assert not re.search(r"\{[{%#]|[%#]\}", written)
+
+
+# ---------------------------------------------------------------- what strangers put in the seeds' forms
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "javascript:alert(1)",
+        "JavaScript:alert(1)",
+        "data:text/html,x",
+        "vbscript:x",
+        "x\njavascript:1",
+    ],
+)
+@pytest.mark.parametrize("dialect", ["jekyll", "jekyll-seed"])
+def test_post_ends_in_a_web_address_or_none(dialect, url):
+    article = Article(title="x", body="文", form="html", canonical_url=url)
+    assert "\n\n<>\n" in render_post(article, dialect=dialect).decode()
+
+
+def test_seed_form_is_inert_where_its_parts_are_hostile():
+    article = parse_post(JEKYLL_SEED.encode()).article
+    article.seed_parts = {
+        "tag": "a]: {% raw %}",
+        "list_url": "javascript:x",
+        "home_url": "j&colon;",
+    }
+    article.lead = "<script>alert(1)</script>[x](javascript:alert(1))"
+    article.body = "<p>{{ 7 }}</p>"
+    text = render_post(article, dialect="jekyll-seed").decode()
+    header, _, body = text.removeprefix("---\n").partition("\n---\n")
+    assert yaml.safe_load(header)["tags"] == "a]: {% raw %}"
+    assert body == (
+        "> &lt;script>alert(1)&lt;/script>[x&#93;(javascript:alert(1))\n<p>&#123;{ 7 }}</p>\n"
+        "\n<http://finews.example/NewsShare.html?infoCode=NW1>\n"
+        "\n[返回a&#93;: &#123;% raw %&#125;](/)｜[返回首页](/)"
+    )
+    assert parse_post(text.encode()).article.lead == article.lead

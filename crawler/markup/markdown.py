@@ -42,11 +42,12 @@ _LINE_START = re.compile(
 )
 _CLOSING_HASHES = re.compile(r"#+\Z")
 _CODE_SPECIAL = re.compile(r"[\\`*\[\]~|$_<>&{}!]")
-_TEMPLATE_CODE = re.compile(r"\{[{%#]|[}%#]\}")
+# What posts write as references (or with one more zero, FORMAT 2.5), which are none in code.
+_TEMPLATE_CODE = re.compile(r"\{[{%#]|[}%#]\}|&\#0*12[35];")
 # What would come alive where a renderer does not see that it is code: only CommonMark's and ours
 # look for fences in quotes and lists.
 _LIVE_CODE = re.compile(r"<(?=[A-Za-z/!?])|\](?=[(:\[])|\{:|&(?=\#?[0-9A-Za-z]+;)")
-_NOT_IN_SPAN = re.compile(r"[|{}\n]")
+_NOT_IN_SPAN = re.compile(r"[|{}\n]|&\#0*12[35];")
 _BACKTICKS = re.compile(r"`+")
 _TILDES = re.compile(r"~+")
 _ASCII_PUNCTUATION = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
@@ -207,7 +208,7 @@ def render_inline(tokens: Iterable[Token], *, line_break: str) -> str:
         index += 1
         escape_text = _escape_label if hrefs else _escape_text
         if token == LINE_BREAK:
-            parts.append(line_break)
+            parts.append("<br>" if hrefs else line_break)  # marked has no links of two lines
         elif isinstance(token, str):
             parts.append(_escape_code(token) if in_code else escape_text(token))
         elif isinstance(token, Image):
