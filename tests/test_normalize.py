@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from crawler.article import FORMS, Article
 from crawler.images import load_image_table
-from crawler.normalize import normalize
+from crawler.normalize import find_overlong, normalize
 from crawler.posts import parse_post
 
 SHARED = Path(__file__).parents[2] / "shared"
@@ -104,6 +104,23 @@ def test_real_posts_are_stable(form):
         once = normalize(parse_post(path.read_bytes()).article, body=form)
         assert normalize(once, body=form) == once, path
         assert once.hash == normalize(once, body="text").hash, path
+
+
+@pytest.mark.parametrize(
+    ("article", "reason"),
+    [
+        (Article(title="题" * 100, body="文" * 100, keywords=["a" * 50, "b" * 50]), None),
+        (Article(title="题" * 101), "title holds 101 characters, more than 100 (NEWS_MAX_TEXT)"),
+        (Article(body="x" * 500), "body holds 500 characters, more than 100 (NEWS_MAX_TEXT)"),
+        (Article(byline="a" * 101), "byline holds 101 characters, more than 100 (NEWS_MAX_TEXT)"),
+        (Article(stocks=["1"] * 101), "stocks holds 101 characters, more than 100 (NEWS_MAX_TEXT)"),
+        (Article(captions={"a": "b" * 100}), "captions holds 101 characters, more than 100 (NEWS_MAX_TEXT)"),
+        (Article(extra={"a": ["b" * 60] * 2}), "extra holds 121 characters, more than 100 (NEWS_MAX_TEXT)"),
+    ],
+    ids=["just fits", "title", "body", "byline", "list", "captions", "extra keys"],
+)  # fmt: skip
+def test_overlong_fields_are_named(article, reason):
+    assert find_overlong(article, max_text=100) == reason
 
 
 fragments = st.lists(
