@@ -75,7 +75,7 @@ def compile_selector(text: str) -> Selector:
     if query or not ending:
         try:
             _PROBE.css(query)
-        except SelectolaxError as error:
+        except (SelectolaxError, UnicodeEncodeError) as error:  # lone surrogates
             raise SelectorError(
                 f"found {source[:200]!r}, expected CSS that may end in ::text or ::attr(name), "
                 "or XPath beginning with / ./ or ("
