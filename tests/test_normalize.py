@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from crawler.article import FORMS, Article
 from crawler.images import load_image_table
+from crawler.fingerprint import content_hash
 from crawler.normalize import find_overlong, normalize
 from crawler.posts import parse_post
 
@@ -92,6 +93,15 @@ def test_normalising_twice_changes_nothing(form):
 def test_forms_turn_into_each_other_without_moving_the_hash(form, then):
     once = normalize(RAW, body=form)
     assert normalize(once, body=then).hash == once.hash
+
+
+def test_bullets_of_nested_items_are_no_text():
+    raw = Article(title="题", body="<ul><li>甲<ul><li>乙<li>丙</ul></ul>")
+    text = normalize(raw)
+    assert text.body == "• 甲\n  • 乙\n  • 丙"
+    assert (
+        normalize(text, body="html").hash == content_hash(normalize(text, body="html")) == text.hash
+    )
 
 
 FILES = [*(SHARED / "seeds").glob("*.txt"), *(SHARED / "corpus" / "posts").glob("*/*.md")]
