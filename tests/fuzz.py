@@ -36,7 +36,7 @@ from crawler.images import decode_image_url, load_image_table, usable_image_url
 from crawler.markup import convert
 from crawler.normalize import normalize
 from crawler.pages import extract_article
-from crawler.posts import DIALECTS, parse_post, render_post
+from crawler.posts import DIALECTS, escape_body, parse_post, render_post
 from crawler.probe import probe_document
 from crawler.selectors import (
     LexborTree,
@@ -48,6 +48,7 @@ from crawler.selectors import (
 )
 from crawler.sources import read_source
 from fixtures.attacks import ADDRESSES, HEADER_VALUES, list_vectors
+from tests.test_markup import NAIVE, find_alive
 
 ROOT = Path(__file__).parents[1]
 KEPT = ROOT / ".hypothesis" / "fuzz"
@@ -231,6 +232,10 @@ def fuzz_markup(data: bytes) -> None:
         twice = convert(once.body, origin=form, form=form, base_url=URL)
         assert twice.body == once.body, (origin, form)
         assert twice.text.split() == once.text.split(), (origin, form)
+        shown = escape_body(once.body, form)
+        found = find_alive(shown) if form == "html" else []
+        found += find_alive(NAIVE.render(shown))
+        assert set(found) <= {"code class"}, (origin, form)
 
 
 def fuzz_posts(data: bytes) -> None:

@@ -273,6 +273,12 @@ MARKDOWN = [
         "<p><code>a*b</code> <code>`</code> <code>{|}</code></p>",
         "`a*b` `` ` `` <code>&#123;&#124;&#125;</code>",
     ),
+    ("code span that might come alive", "<code>&lt;b></code>", "<code>&#60;b&#62;</code>"),
+    (
+        "brackets in a link",
+        "<a href=http://e.example/>![a](b)</a>",
+        "[!&#91;a&#93;(b)](http://e.example/)",
+    ),
     ("code block", "<pre><code>a\n  *b*</code></pre>", "~~~\na\n  *b*\n~~~"),
     ("code block with a fence", "<pre>~~~</pre>", "~~~~\n~~~\n~~~~"),
     (

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crawler.article import FORMS, Article
-from crawler.images import load_image_table
 from crawler.fingerprint import content_hash
+from crawler.images import load_image_table
 from crawler.normalize import find_overlong, normalize
 from crawler.posts import parse_post
 

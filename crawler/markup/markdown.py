@@ -45,9 +45,10 @@ _CODE_SPECIAL = re.compile(r"[\\`*\[\]~|$_<>&{}!]")
 # What posts write as references (or with one more zero, FORMAT 2.5), which are none in code.
 _TEMPLATE_CODE = re.compile(r"\{[{%#]|[}%#]\}|&\#0*12[35];")
 # What would come alive where a renderer does not see that it is code: only CommonMark's and ours
-# look for fences in quotes and lists.
+# look for fences in quotes and lists, and marked takes the backtick behind a bare address for a
+# part of that.
 _LIVE_CODE = re.compile(r"<(?=[A-Za-z/!?])|\](?=[(:\[])|\{:|&(?=\#?[0-9A-Za-z]+;)")
-_NOT_IN_SPAN = re.compile(r"[|{}\n]|&\#0*12[35];")
+_NOT_IN_SPAN = re.compile(r"[|{}\n]")
 _BACKTICKS = re.compile(r"`+")
 _TILDES = re.compile(r"~+")
 _ASCII_PUNCTUATION = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
@@ -283,7 +284,9 @@ def _flanks(outside: str, inside: str) -> bool:
 def _write_code(following: Sequence[Token]) -> str:
     """Gives a code span for the text that follows; "" where it needs tags instead."""
     text, end = following
-    if not isinstance(text, str) or not isinstance(end, Close) or _NOT_IN_SPAN.search(text):
+    if not isinstance(text, str) or not isinstance(end, Close):
+        return ""
+    if _NOT_IN_SPAN.search(text) or _LIVE_CODE.search(text):
         return ""
     longest = max(map(len, _BACKTICKS.findall(text)), default=0)
     fence = "`" * (longest + 1)
