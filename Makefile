@@ -32,6 +32,9 @@ faults: setup
 bench: setup
 	$(BIN)/python -m benchmarks
 
+fuzz: setup
+	$(BIN)/python -m tests.fuzz $(FUZZ_SECONDS)
+
 # Resolves requirements.in anew for every Python from 3.11 on, with hashes and without addresses.
 lock: setup
 	$(PYTHON) -m venv $(VENV)/lock

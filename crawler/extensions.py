@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import logging
@@ -129,6 +130,8 @@ def write_report(folder: Path, report: RunReport) -> Path:
 
     Raises OSError. Temp files of runs that were killed are swept.
     """
+    if folder.is_symlink():
+        raise OSError(errno.ELOOP, "is a symbolic link", str(folder))
     folder.mkdir(parents=True, exist_ok=True)
     _sweep_reports(folder)
     text = json.dumps(report.as_json(), ensure_ascii=False, indent=1) + "\n"
@@ -143,7 +146,7 @@ def write_report(folder: Path, report: RunReport) -> Path:
 
 def _write_whole(target: Path, data: bytes) -> None:
     temp = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644)
     try:
         # A locked temp file is one that somebody is at work on.
         fcntl.flock(fd, fcntl.LOCK_EX)

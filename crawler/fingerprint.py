@@ -76,9 +76,12 @@ def fold_title(title: str) -> str:
 
 
 def fold_body(text: str) -> str:
-    """Folds the visible text of a body (the ``text`` form) without its credit lines."""
+    """Folds the visible text of a body (the ``text`` form) without its credit lines and bullets, of
+    nested items too: a text body that becomes HTML loses what indents them."""
     lines = [
-        line.removeprefix(BULLET) for line in text.split("\n") if line and not is_credit_line(line)
+        line.lstrip(" ").removeprefix(BULLET)
+        for line in text.split("\n")
+        if line and not is_credit_line(line)
     ]
     return fold("".join(lines))
 

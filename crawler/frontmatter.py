@@ -22,7 +22,11 @@ _UNSAFE_START = frozenset("-?:,[]{}#&*!|>'\"%@`=<~.")
 _WORDS = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))
 # Wider than any resolver (YAML 1.1 sexagesimals and octals, Ruby's commas, dates): quoting too
 # much is harmless, quoting too little changes the value.
-_NUMBER_OR_DATE = re.compile(r"[-+]?\.?[0-9][0-9A-Fa-f_,.:eExXoO+-]*|[0-9]{4}-[0-9]{1,2}-[0-9].*")
+_NUMBER_OR_DATE = re.compile(
+    r"[-+]?\.?[0-9][0-9A-Fa-f_,.:eExXoO+-]*|[0-9]{4}-[0-9]{1,2}-[0-9].*"
+    r"|\+\.inf",
+    re.IGNORECASE,
+)
 _KEY_LINE = re.compile(r"([A-Za-z_][A-Za-z0-9_-]*):(.*)")
 _ITEM_LINE = re.compile(r" *- ?(.*)")
 _WRAPPER = re.compile(r"""('?"{2,}'|'"{2,}|"{2,}'|)(?=.)""")

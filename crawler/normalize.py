@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
 
 from crawler.article import Article, Form
@@ -20,6 +20,7 @@ from crawler.markup import Converted, convert
 _HEADLINE = re.compile(r"【([^【】]{2,80})】")
 _SENTENCE_END = re.compile(r"[。！？!?；;]")
 _TITLE_LENGTH = 60  # characters; longer than any headline of the seeds' publishers
+_FIELDS = [field.name for field in fields(Article)]
 
 
 def normalize(
@@ -28,11 +29,13 @@ def normalize(
     body: Form = "text",
     table: ImageTable | None = None,
     base_url: str | None = None,
+    max_depth: int = 200,
 ) -> Article:
     """Gives the article as the archive keeps it, its body in the form asked for, with its hash.
 
     ``table`` are the image proxies (the shipped ones by default); relative addresses are resolved
-    against ``base_url``, else the article's own address. Normalising twice changes nothing.
+    against ``base_url``, else the article's own address. In large bodies, elements nested deeper
+    than ``max_depth`` are flattened. Normalising twice changes nothing.
     """
     base_url = base_url or article.canonical_url
     converted = convert(
@@ -41,6 +44,7 @@ def normalize(
         form=body,
         base_url=base_url,
         pick_image=partial(pick_image, base_url=base_url, table=table),
+        max_depth=max_depth,
     )
     images = _list_images(article, converted, base_url, table)
     image = article.image and usable_image_url(article.image, base_url=base_url, table=table)
@@ -70,6 +74,21 @@ def normalize(
             if key in ("tag", "list_url", "home_url")
         },
     )
+
+
+def find_overlong(article: Article, *, max_text: int) -> str | None:
+    """Gives the reason why a field is too long, in characters as its source wrote it (a list's
+    taken together); None when none is."""
+    for name in _FIELDS:
+        value = getattr(article, name)
+        if isinstance(value, dict):
+            value = [*value, *("".join(kept) for kept in value.values())]
+        length = len(value) if isinstance(value, str) else 0
+        if isinstance(value, list):
+            length = sum(map(len, value))
+        if length > max_text:
+            return f"{name} holds {length} characters, more than {max_text} (NEWS_MAX_TEXT)"
+    return None
 
 
 def _list_images(

@@ -42,6 +42,8 @@ class Options:
     max_entries: int
     max_bytes: int
     max_depth: int
+    max_attributes: int
+    max_text: int
     max_seconds: int
     max_source_seconds: float
     max_retry_after: float
@@ -160,6 +162,8 @@ def read_options(settings: BaseSettings) -> Options:
         max_entries=_positive(settings, "NEWS_MAX_ENTRIES"),
         max_bytes=_positive(settings, "NEWS_MAX_BYTES"),
         max_depth=_positive(settings, "NEWS_MAX_DEPTH"),
+        max_attributes=_positive(settings, "NEWS_MAX_ATTRIBUTES"),
+        max_text=_positive(settings, "NEWS_MAX_TEXT"),
         max_seconds=_positive(settings, "NEWS_MAX_SECONDS"),
         max_source_seconds=_seconds(settings, "NEWS_MAX_SOURCE_SECONDS"),
         max_retry_after=_seconds(settings, "NEWS_MAX_RETRY_AFTER"),

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Coroutine
 from dataclasses import fields
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 from itemadapter import ItemAdapter
 from scrapy.crawler import Crawler
@@ -18,7 +18,7 @@ from crawler.archive import Archive, Candidate, Outcome, Patience, Validator, Ve
 from crawler.errors import ArchiveError
 from crawler.extensions import RunReporter
 from crawler.items import NewsItem
-from crawler.normalize import normalize
+from crawler.normalize import find_overlong, normalize
 from crawler.options import read_options
 
 logger = logging.getLogger(__name__)
@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 # one; what a killed run has to fetch again is at most this much.
 GROUP_SIZE = 256
 GROUP_SECONDS = 2.0
+MOST_SHOWN = 500  # characters of an overlong article's address
 # How long others' locks on the archive are waited for (DESIGN 5), by every crawl of this process.
 PATIENCE = Patience(90.0)
 
@@ -46,13 +47,17 @@ class ArchiveFailed(DropItem):
     """The archive could not be written: what was met is not on disk and not marked as seen."""
 
 
+class TextTooLong(DropItem):
+    """A field of the article is over NEWS_MAX_TEXT."""
+
+
 class NormalizePipeline:
     """Strips markup, decodes images, reads credits, hashes."""
 
     def __init__(self, crawler: Crawler) -> None:
-        options = read_options(crawler.settings)
-        self._body = options.body
-        self._table = options.load_image_table()
+        self._crawler = crawler
+        self._options = read_options(crawler.settings)
+        self._table = self._options.load_image_table()
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
@@ -65,10 +70,27 @@ class NormalizePipeline:
             if "title" not in values or not _FIELDS.issuperset(values.field_names()):
                 return item
             item = NewsItem(**values)
-        clean = normalize(item, body=self._body, table=self._table, base_url=item.base_url)
+        if reason := find_overlong(item, max_text=self._options.max_text):
+            self._refuse(item, reason)
+        clean = normalize(
+            item,
+            body=self._options.body,
+            table=self._table,
+            base_url=item.base_url,
+            max_depth=self._options.max_depth,
+        )
         if item.seen:
             item.seen(clean)
         return clean
+
+    def _refuse(self, item: NewsItem, reason: str) -> NoReturn:
+        reporter = self._crawler.get_extension(RunReporter)
+        assert reporter is not None
+        url = (item.canonical_url or "")[:MOST_SHOWN]
+        reporter.report.of(item.source[:MOST_SHOWN]).refuse(reason, url)
+        for ticket in item.tickets:
+            ticket.settle()
+        raise TextTooLong(reason)
 
 
 class ArchivePipeline:

@@ -66,6 +66,8 @@ _SEED_TAIL = re.compile(
 )
 # One line of back links, one or two of them; matched against single lines from the end.
 _BACK_LINKS = re.compile(r"(?:\[返回[^\]\n]*\]\([^)\n]*\)[｜| ]*){1,4}")
+_WEB_URL = re.compile("https?://", re.IGNORECASE)
+_RELATIVE_URL = re.compile(r"[^:?#&\\]*(?:[/?#].*)?")
 _URL_LINE = re.compile(r"<([^\n<>]*)>")
 _OUR_URL_LINE = re.compile(r"\n\n<[^\n]*>\n\Z")
 _NAIVE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}) ([0-9]{2}:[0-9]{2}:[0-9]{2})( \+0800)?")
@@ -232,12 +234,14 @@ def _render_hexo_seed(article: Article) -> str:
     image = article.image or kept.get("headimg")
     parts = [f"\n---\ntitle: {quoted}\ncategories: \n"]
     parts += [
-        f" - {one_line(text)}\n" for text in (article.section, article.label, article.channel)
+        f" - {quote_if_needed(text)}\n" if text else " - \n"
+        for text in (article.section, article.label, article.channel)
     ]
     image = image and one_line(image).replace("{", "%7B").replace("}", "%7D").replace("'", "%27")
     if image:
         parts.append(f"headimg: '{image}'\n")
-    parts.append(f"author: {one_line(article.label)}\ncomments: false\n")
+    author = article.label and quote_if_needed(article.label)
+    parts.append(f"author: {author}\ncomments: false\n")
     date = kept.get("date") or (article.published and format_rfc1123(article.published)) or ""
     parts.append(f"date: {date}\n")
     if image:
@@ -250,20 +254,36 @@ def _render_jekyll_seed(article: Article) -> str:
     kept = article.seed_parts
     tag = kept.get("tag") or one_line(article.label) + "新闻"
     date = format_local(article.published, BEIJING) if article.published else ""
-    lead = f"> {one_line(article.lead)}\n" if article.lead else ""
+    lead = f"> {escape_body(one_line(article.lead), 'text')}\n" if article.lead else ""
     body = article.body.replace("\u3000\u3000", "")
-    list_url = kept.get("list_url") or f"/category/{article.slug}.html"
+    list_url = _inert_link(kept.get("list_url") or f"/category/{article.slug}.html")
+    home_url = _inert_link(kept.get("home_url") or "/")
+    slug = article.slug and quote_if_needed(article.slug)
     return (
         f"---\nlayout: post\ntitle: {quote_double(article.title)}\ndate: {date}\n"
-        f"categories: {one_line(article.slug)}\ntags: {tag}\n---\n{lead}{body}\n"
+        f"categories: {slug}\ntags: {quote_if_needed(tag)}\n---\n{lead}{_close_templates(body)}\n"
         f"\n<{_inert_url(article.canonical_url or '')}>\n"
-        f"\n[返回{tag}]({list_url})｜[返回首页]({kept.get('home_url') or '/'})"
+        f"\n[返回{_inert_label(tag)}]({list_url})｜[返回首页]({home_url})"
     )
 
 
-def _inert_url(url: str) -> str:
-    """Gives the URL with nothing that ends the angle brackets or opens template code."""
+def _inert_label(text: str) -> str:
+    """Gives the text of a link in Markdown with nothing that ends it or comes alive in it."""
+    return escape_body(text, "text").replace("[", "&#91;").replace("]", "&#93;")
+
+
+def _inert_link(url: str) -> str:
+    """Gives the address of a link in Markdown, "/" for one that leads to another scheme."""
+    url = _inert_url(url, relative=True).replace(")", "%29").replace("(", "%28")
+    return url or "/"
+
+
+def _inert_url(url: str, *, relative: bool = False) -> str:
+    """Gives the URL with nothing that ends the angle brackets or opens template code; "" for one
+    that is not http or https (nor, where that will do, relative)."""
     url = one_line(url)
+    if not _WEB_URL.match(url) and not (relative and _RELATIVE_URL.fullmatch(url)):
+        return ""
     for character, code in (("<", "%3C"), (">", "%3E"), (" ", "%20"), ("{", "%7B"), ("}", "%7D")):
         if character in url:
             url = url.replace(character, code)
@@ -285,8 +305,12 @@ def escape_body(body: str, form: str) -> str:
     elif "&#" in body:
         # A reference that stands in the body already is told from ours by one more zero.
         body = _BRACE_REFERENCE.sub(r"&#0\1;", body)
+    return _close_templates(body, _OPENS_MARK if form == "text" else _OPENS_TEMPLATE)
+
+
+def _close_templates(body: str, opens: re.Pattern[str] = _OPENS_TEMPLATE) -> str:
     if "{" in body:
-        body = (_OPENS_MARK if form == "text" else _OPENS_TEMPLATE).sub("&#123;", body)
+        body = opens.sub("&#123;", body)
     if "}" in body:
         body = _CLOSES_TEMPLATE.sub("&#125;", body)
     return body
@@ -510,7 +534,7 @@ def _read_jekyll(values: _Values, body: str) -> Article:
     article.canonical_url = url.strip() or article.canonical_url
     if body.startswith("> "):
         lead, _, body = body.partition("\n")
-        article.lead = lead[2:].strip()
+        article.lead = unescape_body(lead[2:].strip(), "text")
     article.body = body
     return article
 

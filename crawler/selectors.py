@@ -75,7 +75,7 @@ def compile_selector(text: str) -> Selector:
     if query or not ending:
         try:
             _PROBE.css(query)
-        except SelectolaxError as error:
+        except (SelectolaxError, UnicodeEncodeError) as error:  # lone surrogates
             raise SelectorError(
                 f"found {source[:200]!r}, expected CSS that may end in ::text or ::attr(name), "
                 "or XPath beginning with / ./ or ("
@@ -429,8 +429,9 @@ def _squeeze(text: str) -> str:
 # Both parsers take time that grows with the square of the depth and of the attributes of one
 # element (2 ns times the square). lexbor repeats every formatting element left open in each later
 # paragraph, as the HTML standard has it (300 in 6,000 paragraphs, 50 kB: 1.2 s and 620 MB).
-MAX_DEPTH = 1_000
+MAX_DEPTH = 200
 MAX_ATTRIBUTES = 2_000
+_LEFT_OPEN = 5  # pages may be as many times deeper: most leave elements open
 MAX_ROOTS = 100  # more than one <html> or <body> are merged, attribute by attribute
 MAX_REPEATS = 1_000_000
 _MOST_ALIKE = 42  # three of each formatting element without attributes
@@ -456,10 +457,13 @@ _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 _WORD = re.compile(r"[^\s\"'/=]+")
 
 
-def find_excess(text: str) -> str | None:
+def find_excess(
+    text: str, *, max_depth: int = MAX_DEPTH, max_attributes: int = MAX_ATTRIBUTES
+) -> str | None:
     """Gives the reason why parsing this HTML would take too long, None when it would not.
 
-    Costs some 30 µs for a page of 38 kB; reads the tags one by one only in long documents.
+    Elements left open count, so five times ``max_depth`` is what is too deep. Costs some 30 µs for
+    a page of 38 kB; reads the tags one by one only in long documents.
     """
     count = text.count("<")
     if count * count > 4 * MAX_REPEATS:  # as many left open as there are paragraphs, at the worst
@@ -473,15 +477,16 @@ def find_excess(text: str) -> str | None:
     for part in text.split(">"):
         if len(part) > _LONG_TAG and (start := _TAG_START.search(part)):
             names = _WORD.findall(_QUOTED.sub(" ", part[start.start() :]))
-            if len(names) > MAX_ATTRIBUTES and len(set(names)) > MAX_ATTRIBUTES:
-                return f"more than {MAX_ATTRIBUTES} attributes in one element"
+            if len(names) > max_attributes and len(set(names)) > max_attributes:
+                return f"more than {max_attributes} attributes in one element (NEWS_MAX_ATTRIBUTES)"
     if len(_ROOT.findall(text)) > MAX_ROOTS:
         return f"more than {MAX_ROOTS} html or body elements"
-    if count > 8 * MAX_DEPTH:
+    most = _LEFT_OPEN * max_depth
+    if count > 8 * most:
         # In scripts "<" is mostly a comparison; but in SVG they are markup like any other.
         tags = _TAG.findall(_SCRIPT.sub("", text)), _NAMED_TAG.findall(text)
-        if max(map(_find_depth, tags)) > MAX_DEPTH:
-            return f"elements nested more than {MAX_DEPTH} deep"
+        if max(map(_find_depth, tags)) > most:
+            return f"elements nested more than {most} deep (NEWS_MAX_DEPTH)"
     return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 import signal
 import sqlite3
@@ -27,8 +28,10 @@ from crawler.archive.rebuild import adopt_files
 from crawler.archive.verify import verify
 from crawler.article import Article
 from crawler.errors import ArchiveError, LedgerError
+from crawler.extensions import write_report
 from crawler.normalize import normalize
 from crawler.posts import parse_post, render_post
+from crawler.report import RunReport
 
 BEIJING = timezone(timedelta(hours=8))
 MET = datetime(2026, 6, 4, 3, 0, tzinfo=UTC)
@@ -72,6 +75,11 @@ def findings(root: Path) -> list[str]:
     return [f"{finding.path}: {finding.reason}" for finding in found]
 
 
+def run_twice(root: Path) -> None:
+    run(root, meet())
+    run(root, meet("改了的一段。"))
+
+
 def run(root: Path, *candidates) -> list[Verdict]:
     with open_archive(root) as archive:
         return [outcome.verdict for outcome in archive.commit(candidates)]
@@ -104,16 +112,61 @@ def test_identities_are_pinned(guid, url, content, digits):
         ("A", None),
         ("a" * 80, None),
         ("con nul", None),
+        ("con", None),
+        ("nul.txt", None),
+        ("com1.example.org", None),
+        ("console", "console"),
+        ("_drafts", None),
+        (".git", None),
+        ("a.", None),
+        ("abc-12345678", None),
+        ("stcn-2026", "stcn-2026"),
+        ("a\0b", None),
+        ("\ud800", None),
+        ("İstanbul", None),
+        ("ａ", None),
+        ("a:b", None),
+        ("a\\b", None),
+        ("~root", None),
+        ("$HOME", None),
+        ("a" * 59 + "-b", None),
+        ("", None),
     ],
 )
 def test_folders_are_safe_and_never_shared(source, folder):
     name = name_folder(source)
-    assert name == folder if folder else name != source
+    assert name == (folder or name)
+    assert folder or name != source
     assert name.isascii()
     assert "/" not in name
     assert name.strip(".")
-    assert len(name) <= 70
+    assert name[0].isalnum()
+    assert name[-1].isalnum()
+    assert not re.fullmatch(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", name)
     assert name == name.lower()
+    path = name_post(source, b"\xff" * 32, datetime(2026, 6, 4, tzinfo=UTC), UTC)
+    assert len(name_revision(path, datetime(2026, 6, 4, tzinfo=UTC), "sha256:" + "f" * 64)) <= 150
+
+
+def test_no_two_names_share_a_folder():
+    names = [
+        "abc",
+        "Abc",
+        "ABC",
+        "a/bc",
+        "a bc",
+        "a\\bc",
+        "-abc",
+        ".abc",
+        "_abc",
+        "abc.",
+        "ａbc",
+        "\ud800",
+        "\ud801",
+    ]
+    names += [name_folder(name) for name in names]
+    names += [name_folder(name) for name in names]
+    assert len({name_folder(name).lower() for name in names}) == len(set(names))
 
 
 def test_folder_of_upper_case_name_is_not_that_of_the_lower_case_one():
@@ -409,6 +462,40 @@ def test_no_symlink_is_followed_out_of_the_archive(tmp_path):
     with open_archive(root) as archive, pytest.raises(ArchiveError, match="leads out"):
         archive.commit([meet()])
     assert list(outside.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["posts", "revisions", "ledger.sqlite3", "ledger.sqlite3-wal"])
+def test_links_in_the_archive_are_named_and_left_alone(tmp_path, name):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "a.md").write_text("theirs")
+    root = tmp_path / "archive"
+    root.mkdir()
+    (root / name).symlink_to(outside / "x" if "." in name else outside)
+    with pytest.raises(ArchiveError, match=name):
+        run_twice(root)
+    assert [path.name for path in outside.iterdir()] == ["a.md"]
+
+
+def test_links_in_place_of_temp_files_are_not_followed(tmp_path):
+    outside = tmp_path / "outside"
+    outside.write_text("theirs")
+    root = tmp_path / "archive"
+    root.mkdir()
+    (root / ".ledger.sqlite3-seal.tmp").symlink_to(outside)
+    with open_archive(root) as archive:
+        archive.commit([meet()])
+    assert outside.read_text() == "theirs"
+    report = RunReport(started_at=datetime(2026, 6, 4, tzinfo=UTC))
+    folder = tmp_path / "reports"
+    folder.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match="symbolic link"):
+        write_report(folder, report)
+    folder.unlink()
+    folder.mkdir()
+    (folder / "latest.json").symlink_to(outside)
+    write_report(folder, report)
+    assert outside.read_text() == "theirs"
 
 
 def test_validators_are_kept_with_the_articles_before_them(tmp_path):

@@ -33,6 +33,8 @@ def read(document: str | bytes | object, max_entries: int = 1000, **rule) -> Fee
         timezone="Asia/Shanghai",
         now=NOW,
         max_entries=max_entries,
+        max_depth=200,
+        max_attributes=2_000,
     )
 
 

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crawler.article import FORMS, Article
+from crawler.fingerprint import content_hash
 from crawler.images import load_image_table
-from crawler.normalize import normalize
+from crawler.normalize import find_overlong, normalize
 from crawler.posts import parse_post
 
 SHARED = Path(__file__).parents[2] / "shared"
@@ -94,6 +95,15 @@ def test_forms_turn_into_each_other_without_moving_the_hash(form, then):
     assert normalize(once, body=then).hash == once.hash
 
 
+def test_bullets_of_nested_items_are_no_text():
+    raw = Article(title="题", body="<ul><li>甲<ul><li>乙<li>丙</ul></ul>")
+    text = normalize(raw)
+    assert text.body == "• 甲\n  • 乙\n  • 丙"
+    assert (
+        normalize(text, body="html").hash == content_hash(normalize(text, body="html")) == text.hash
+    )
+
+
 FILES = [*(SHARED / "seeds").glob("*.txt"), *(SHARED / "corpus" / "posts").glob("*/*.md")]
 
 
@@ -104,6 +114,23 @@ def test_real_posts_are_stable(form):
         once = normalize(parse_post(path.read_bytes()).article, body=form)
         assert normalize(once, body=form) == once, path
         assert once.hash == normalize(once, body="text").hash, path
+
+
+@pytest.mark.parametrize(
+    ("article", "reason"),
+    [
+        (Article(title="题" * 100, body="文" * 100, keywords=["a" * 50, "b" * 50]), None),
+        (Article(title="题" * 101), "title holds 101 characters, more than 100 (NEWS_MAX_TEXT)"),
+        (Article(body="x" * 500), "body holds 500 characters, more than 100 (NEWS_MAX_TEXT)"),
+        (Article(byline="a" * 101), "byline holds 101 characters, more than 100 (NEWS_MAX_TEXT)"),
+        (Article(stocks=["1"] * 101), "stocks holds 101 characters, more than 100 (NEWS_MAX_TEXT)"),
+        (Article(captions={"a": "b" * 100}), "captions holds 101 characters, more than 100 (NEWS_MAX_TEXT)"),
+        (Article(extra={"a": ["b" * 60] * 2}), "extra holds 121 characters, more than 100 (NEWS_MAX_TEXT)"),
+    ],
+    ids=["just fits", "title", "body", "byline", "list", "captions", "extra keys"],
+)  # fmt: skip
+def test_overlong_fields_are_named(article, reason):
+    assert find_overlong(article, max_text=100) == reason
 
 
 fragments = st.lists(

@@ -17,8 +17,11 @@ from ruamel.yaml import YAML
 
 from crawler.article import FORMS, Article
 from crawler.errors import PostError
+from crawler.frontmatter import one_line
 from crawler.posts import DIALECTS, is_placeholder, parse_post, render_post
+from fixtures.attacks import HEADER_VALUES
 
+YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # much quicker, where it was built
 SHARED = Path(__file__).parents[2] / "shared"
 BEIJING = timezone(timedelta(hours=8))
 
@@ -489,3 +492,96 @@ def test_no_template_code_opens_in_a_body(body, form):
     data = render_post(Article(title="x", body=body, form=form)).decode()
     written = data.split("\n---\n\n", 1)[1]
     assert not re.search(r"\{[{%#]|[%#]\}", written)
+
+
+# ---------------------------------------------------------------- hostile values
+
+
+def load_yaml(header: str):
+    """The header as two parsers read it, which have to agree."""
+    loaded = yaml.safe_load(header)
+    assert YAML(typ="safe", pure=True).load(io.StringIO(header)) == loaded
+    return loaded
+
+
+def header_of(data: bytes) -> str:
+    return data.decode().lstrip("\n").removeprefix("---\n").partition("\n---\n")[0] + "\n"
+
+
+@pytest.mark.parametrize("dialect", ["hexo", "jekyll"])
+def test_hostile_values_come_back_from_yaml_as_the_same_text(dialect):
+    texts = [one_line(text) for text in HEADER_VALUES]
+    extra: dict[str, str | list[str]] = {f"k{index}": text for index, text in enumerate(texts)}
+    images = [f"http://i.example/{index}" for index in range(len(texts))]
+    article = replace(
+        FULL,
+        title="\n".join(texts),
+        keywords=list(HEADER_VALUES),
+        stocks=list(HEADER_VALUES),
+        images=images,
+        captions=dict(zip(images, HEADER_VALUES, strict=True)),
+        extra=extra,
+    )
+    values = load_yaml(header_of(render_post(article, dialect=dialect)))
+    plain = load_yaml(header_of(render_post(FULL, dialect=dialect)))
+    assert set(values) == set(plain) | {"keywords", "stocks", "captions"} | set(extra)
+    assert values["title"] == one_line(article.title)
+    assert [values[key] for key in ("keywords", "stocks", "captions")] == [texts] * 3
+    assert {key: values[key] for key in extra} == extra
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_hostile_values_in_every_key_add_none(dialect):
+    keys = ("section", "label", "channel", "slug", "source", "guid", "byline", "origin", "editor",
+            "subtitle", "lead", "partial", "title")  # fmt: skip
+    form = "html" if dialect.endswith("seed") else "text"
+    plain = replace(FULL, form=form, **dict.fromkeys(keys, "a"))
+    expected = set(yaml.safe_load(header_of(render_post(plain, dialect=dialect))))
+    for text in filter(None, map(str.strip, map(one_line, HEADER_VALUES))):
+        article = replace(FULL, form=form, **dict.fromkeys(keys, text))
+        values = yaml.load(header_of(render_post(article, dialect=dialect)), YAML_LOADER)
+        assert set(values) == expected
+        if not dialect.endswith("seed"):  # which map what they cannot hold
+            assert [
+                values[key] for key in keys if key in ("title", *expected - {"categories"})
+            ] == [text] * len(set(keys) & expected)
+        assert text + "新闻" in (*values.get("tags", []), values.get("tags", text + "新闻"))
+
+
+# ---------------------------------------------------------------- what strangers put in the seeds' forms
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "javascript:alert(1)",
+        "JavaScript:alert(1)",
+        "data:text/html,x",
+        "vbscript:x",
+        "x\njavascript:1",
+    ],
+)
+@pytest.mark.parametrize("dialect", ["jekyll", "jekyll-seed"])
+def test_post_ends_in_a_web_address_or_none(dialect, url):
+    article = Article(title="x", body="文", form="html", canonical_url=url)
+    assert "\n\n<>\n" in render_post(article, dialect=dialect).decode()
+
+
+def test_seed_form_is_inert_where_its_parts_are_hostile():
+    article = parse_post(JEKYLL_SEED.encode()).article
+    article.seed_parts = {
+        "tag": "a]: {% raw %}",
+        "list_url": "javascript:x",
+        "home_url": "j&colon;",
+    }
+    article.lead = "<script>alert(1)</script>[x](javascript:alert(1))"
+    article.body = "<p>{{ 7 }}</p>"
+    text = render_post(article, dialect="jekyll-seed").decode()
+    header, _, body = text.removeprefix("---\n").partition("\n---\n")
+    assert yaml.safe_load(header)["tags"] == "a]: {% raw %}"
+    assert body == (
+        "> &lt;script>alert(1)&lt;/script>[x&#93;(javascript:alert(1))\n<p>&#123;{ 7 }}</p>\n"
+        "\n<http://finews.example/NewsShare.html?infoCode=NW1>\n"
+        "\n[返回a&#93;: &#123;% raw %&#125;](/)｜[返回首页](/)"
+    )
+    assert parse_post(text.encode()).article.lead == article.lead

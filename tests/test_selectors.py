@@ -240,12 +240,12 @@ def test_any_text_is_a_selector_or_an_error(text):
 # ------------------------------------------------------------------------------------ bounds
 
 HOSTILE = {
-    "deep": ("<div>" * 100_000, "elements nested more than 1000 deep"),
-    "deep, upper case": ("<DIV>" * 100_000, "elements nested more than 1000 deep"),
-    "deep, closed again": ("<x>" * 40_000 + "</x>" * 40_000, "elements nested more than 1000 deep"),
+    "deep (NEWS_MAX_DEPTH)": ("<div>" * 100_000, "elements nested more than 1000 deep (NEWS_MAX_DEPTH)"),
+    "deep, upper case": ("<DIV>" * 100_000, "elements nested more than 1000 deep (NEWS_MAX_DEPTH)"),
+    "deep, closed again": ("<x>" * 40_000 + "</x>" * 40_000, "elements nested more than 1000 deep (NEWS_MAX_DEPTH)"),
     "many attributes": (
         "<p " + " ".join(f"a{n}='{n}'" for n in range(20_000)) + ">",
-        "more than 2000 attributes in one element",
+        "more than 2000 attributes in one element (NEWS_MAX_ATTRIBUTES)",
     ),
     "open formatting repeated": (
         "<p>" + "".join(f"<font x{n}>" for n in range(1_000)) + "</p>" + "<p>x</p>" * 5_000,

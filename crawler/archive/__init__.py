@@ -165,8 +165,9 @@ class Archive:
 
     def _open_ledger(self) -> None:
         path = self._path
-        if path.is_symlink():
-            raise ArchiveError(f"{path}: is a symbolic link")
+        for ending in ("", "-wal", "-shm", "-journal"):
+            if os.path.islink(f"{path}{ending}"):
+                raise ArchiveError(f"{path}{ending}: is a symbolic link")
         known = path.exists()
         try:
             if known and self._marker.is_alone and not self._marker.others_died:

@@ -15,6 +15,8 @@ from typing import Literal
 from crawler.article import Article
 
 _UNSAFE = re.compile(r"[^a-z0-9._]+")
+# Devices on Windows, whatever follows the dot; and what looks as if it had lost something.
+_NO_FOLDER = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?|.*-[0-9a-f]{8}")
 
 
 def identify(source: str, *, guid: str | None, url: str | None, content: str | None) -> bytes:
@@ -37,16 +39,18 @@ def identify_article(article: Article) -> bytes:
 
 
 def name_folder(source: str) -> str:
-    """Gives the source's folder: ASCII, lower case, at most 60 characters, never ``.`` or ``..``.
+    """Gives the source's folder: ASCII, lower case, at most 69 characters, of any system's names,
+    and not one that site builders pass over (``.a``, ``_a``).
 
     A name that loses something on the way gets eight digits of its hash, so that two names never
     share a folder.
     """
-    plain = _UNSAFE.sub("-", source.lower()).strip("-.")[:60]
-    if plain == source:
+    plain = _UNSAFE.sub("-", source.lower()).strip("-._")[:60].rstrip("-.")
+    odd = _NO_FOLDER.fullmatch(plain)
+    if plain and plain == source and not odd:
         return plain
-    digest = sha256(source.encode("utf-8", "replace")).hexdigest()[:8]
-    return f"{plain}-{digest}" if plain else f"source-{digest}"
+    digest = sha256(source.encode("utf-8", "backslashreplace")).hexdigest()[:8]
+    return f"{plain}-{digest}" if plain and not (odd and "." in plain) else f"source-{digest}"
 
 
 def name_post(source: str, identity: bytes, at: datetime, zone: tzinfo) -> str:

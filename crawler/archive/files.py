@@ -162,6 +162,8 @@ def walk_files(root: Path, folder: str) -> Iterator[str]:
     They come in the order of the paths as texts, which is that of the ledger too. Raises
     ArchiveError when a folder cannot be read.
     """
+    if os.path.islink(f"{root}/{folder}"):
+        raise ArchiveError(f"{root}/{folder}: is a symbolic link")
     pending = [f"{folder}/"] if os.path.isdir(f"{root}/{folder}") else []
     while pending:
         name = pending.pop()

@@ -57,6 +57,7 @@ def put_seal(ledger: Path) -> None:
     }
     temp = _path(ledger).with_name(f".{ledger.name}-seal.tmp")
     try:
+        temp.unlink(missing_ok=True)  # it may be a link that leads anywhere
         temp.write_text(json.dumps(seal) + "\n")
         os.replace(temp, _path(ledger))
     except OSError:

@@ -99,6 +99,7 @@ def parse_feed(
     now: datetime | None = None,
     max_entries: int = 200_000,
     max_depth: int = 200,
+    max_attributes: int = 2_000,
     max_bytes: int = 64 << 20,
 ) -> Feed:
     """The feed in ``data``, or the feeds that the page in it advertises.
@@ -125,6 +126,8 @@ def parse_feed(
             timezone=timezone,
             now=now,
             max_entries=max_entries,
+            max_depth=max_depth,
+            max_attributes=max_attributes,
         )
     else:
         bounds = _Bounds(url, ZoneInfo(timezone), now, max_entries, max_depth)

@@ -96,7 +96,8 @@ def read_rows(
     timezone: str,
     now: datetime | None,
     max_entries: int,
-    max_depth: int = 200,
+    max_depth: int,
+    max_attributes: int,
 ) -> Feed:
     """Gives the list in ``data`` as a Feed of format "html" or "json", rows in document order.
 
@@ -105,7 +106,8 @@ def read_rows(
     that match nothing at all, are in ``Feed.problems``: such a list has changed its layout.
 
     Raises FeedError for a document that is not what the rule says or a rule that cannot be read,
-    LimitError for more than ``max_entries`` rows or JSON deeper than ``max_depth``.
+    LimitError for more than ``max_entries`` rows and for what is deeper than ``max_depth`` or has
+    more than ``max_attributes`` in one element.
     """
     decoded = decode_text(
         data, content_type=content_type, kind="json" if rule.format == "json" else "html"
@@ -122,6 +124,9 @@ def read_rows(
     elif is_json:
         raise FeedError(f"found JSON, expected HTML with rows {rule.rows!r}", url=url)
     else:
+        excess = find_excess(decoded.text, max_depth=max_depth, max_attributes=max_attributes)
+        if excess:
+            raise LimitError(excess, url=url)
         found = _read_html(decoded.text, url, rule)
     if len(found.rows) > max_entries:
         reason = f"{len(found.rows)} rows, more than {max_entries} (NEWS_MAX_ENTRIES)"
@@ -282,9 +287,6 @@ _CUT = ("…", "...")
 
 
 def _read_html(text: str, url: str, rule: FeedRule) -> _Found:
-    excess = find_excess(text)
-    if excess:
-        raise FeedError(excess, url=url)
     try:
         reader = _HtmlReader(text, rule)
     except SelectorError as error:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from html import escape
 from typing import Final
 
 from markdown_it import MarkdownIt
@@ -43,9 +42,15 @@ _LINE_START = re.compile(
 )
 _CLOSING_HASHES = re.compile(r"#+\Z")
 _CODE_SPECIAL = re.compile(r"[\\`*\[\]~|$_<>&{}!]")
-_TEMPLATE_CODE = re.compile(r"\{[{%#]|[}%#]\}")
+# What posts write as references (or with one more zero, FORMAT 2.5), which are none in code.
+_TEMPLATE_CODE = re.compile(r"\{[{%#]|[}%#]\}|&\#0*12[35];")
+# What would come alive where a renderer does not see that it is code: only CommonMark's and ours
+# look for fences in quotes and lists, and marked takes the backtick behind a bare address for a
+# part of that.
+_LIVE_CODE = re.compile(r"<(?=[A-Za-z/!?])|\](?=[(:\[])|\{:|&(?=\#?[0-9A-Za-z]+;)")
 _NOT_IN_SPAN = re.compile(r"[|{}\n]")
 _BACKTICKS = re.compile(r"`+")
+_TILDES = re.compile(r"~+")
 _ASCII_PUNCTUATION = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
 _MOST_FILLED: Final = 1000  # cells
 _RULE = "___"  # not "---" or "***", which begin a list item or a header elsewhere
@@ -148,18 +153,20 @@ def _render_block(block: Block) -> str:
 
 
 def _render_code_block(block: Block) -> str:
-    """Gives a fenced block, or an HTML one where a site builder would run the code as a template:
-    there its braces can be written as character references. Images that stood in it follow.
+    """Gives a fenced block, or an HTML one of character references where that might be run: as a
+    template, or by a renderer that knows no fences there. Images that stood in it follow.
+
+    The fence is one that kramdown knows in all of its modes.
     """
     code = join_code(block.tokens)
     if block.path:
         code = code.expandtabs(4)  # a tab behind an indentation is not as wide as it was
     parts: list[str] = []
-    if _TEMPLATE_CODE.search(code):
-        parts.append(f"<pre><code>{escape(code, quote=False)}</code></pre>")
+    if _TEMPLATE_CODE.search(code) or (block.path and _LIVE_CODE.search(code)):
+        parts.append(f"<pre><code>{_escape_code(code)}</code></pre>")
     elif code:
-        longest = max(map(len, _BACKTICKS.findall(code)), default=0)
-        fence = "`" * max(3, longest + 1)
+        longest = max(map(len, _TILDES.findall(code)), default=0)
+        fence = "~" * max(3, longest + 1)
         parts.append(f"{fence}\n{code}\n{fence}")
     images: list[Token] = [token for token in block.tokens if isinstance(token, Image)]
     if images:
@@ -200,12 +207,13 @@ def render_inline(tokens: Iterable[Token], *, line_break: str) -> str:
     while index < len(tidy):
         token = tidy[index]
         index += 1
+        escape_text = _escape_label if hrefs else _escape_text
         if token == LINE_BREAK:
-            parts.append(line_break)
+            parts.append("<br>" if hrefs else line_break)  # marked has no links of two lines
         elif isinstance(token, str):
-            parts.append(_escape_code(token) if in_code else _escape_text(token))
+            parts.append(_escape_code(token) if in_code else escape_text(token))
         elif isinstance(token, Image):
-            parts.append(f"![{_escape_text(token.alt)}]({_write_url(token.url)})")
+            parts.append(f"![{escape_text(token.alt)}]({_write_url(token.url)})")
         elif token.mark in ("strong", "em"):
             if isinstance(token, Open):
                 begun.append(len(parts))
@@ -223,11 +231,15 @@ def render_inline(tokens: Iterable[Token], *, line_break: str) -> str:
         elif isinstance(token, Open):
             if token.mark == "a" and parts and parts[-1].endswith("!"):
                 parts[-1] = parts[-1][:-1] + "\\!"  # else the link would be an image
-            parts.append("[" if token.mark == "a" else f"<{token.mark}>")
-            hrefs.append(token.href)
+            if token.mark == "a":
+                parts.append("[")
+                hrefs.append(token.href)
+            else:
+                parts.append(f"<{token.mark}>")
+        elif token.mark == "a":
+            parts.append(f"]({_write_url(hrefs.pop())})")
         else:
-            href = hrefs.pop()
-            parts.append(f"]({_write_url(href)})" if token.mark == "a" else f"</{token.mark}>")
+            parts.append(f"</{token.mark}>")
     _write_emphasis(parts, emphases)
     return "".join(parts)
 
@@ -272,7 +284,9 @@ def _flanks(outside: str, inside: str) -> bool:
 def _write_code(following: Sequence[Token]) -> str:
     """Gives a code span for the text that follows; "" where it needs tags instead."""
     text, end = following
-    if not isinstance(text, str) or not isinstance(end, Close) or _NOT_IN_SPAN.search(text):
+    if not isinstance(text, str) or not isinstance(end, Close):
+        return ""
+    if _NOT_IN_SPAN.search(text) or _LIVE_CODE.search(text):
         return ""
     longest = max(map(len, _BACKTICKS.findall(text)), default=0)
     fence = "`" * (longest + 1)
@@ -287,6 +301,11 @@ def _write_url(url: str) -> str:
 
 def _escape_text(text: str) -> str:
     return _SPECIAL.sub(_escape_special, text)
+
+
+def _escape_label(text: str) -> str:
+    """For text in a link: marked takes the backslashes off its brackets and reads it again."""
+    return _escape_text(text).replace("\\[", "&#91;").replace("\\]", "&#93;")
 
 
 def _escape_special(special: re.Match[str]) -> str:

@@ -398,6 +398,7 @@ class Visit:
                 now=response_time(response),
                 max_entries=self._options.max_entries,
                 max_depth=self._options.max_depth,
+                max_attributes=self._options.max_attributes,
                 max_bytes=self._options.max_bytes,
             )
 
@@ -622,6 +623,8 @@ class Visit:
             timezone=self.source.timezone,
             now=response_time(response),
             listed_at=listed_at,
+            max_depth=self._options.max_depth,
+            max_attributes=self._options.max_attributes,
         )
 
     def _prefer(self, item: NewsItem, page: Article) -> None:
