@@ -38,11 +38,10 @@ def test_source_gives_the_expected_posts_and_nothing_the_second_time(desk, sourc
 
 
 def test_all_sources_together_meet_duplicates_and_look_alikes(desk):
+    desk.scrapy("harvest", *SOURCES)
     totals: Counter[str] = Counter()
-    for source in SOURCES:
-        for key, value in desk.crawl(source)["sources"][source].items():
-            if isinstance(value, int):
-                totals[key] += value
+    for counts in desk.report()["sources"].values():
+        totals.update({key: n for key, n in counts.items() if isinstance(n, int)})
     assert totals["new"] >= 40
     assert totals["duplicates"] >= 1
     assert totals["new"] == len(desk.files("posts"))
@@ -63,11 +62,11 @@ def test_edited_article_becomes_a_revision(desk):
         if path.is_file()
     }
     assert edits
-    for source in SOURCES:
-        desk.crawl(source)
+    desk.scrapy("harvest", *SOURCES)
     before = desk.files("posts")
     desk.site.overlay = edits
-    updated = sum(desk.crawl(source)["sources"][source]["updated"] for source in SOURCES)
+    desk.scrapy("harvest", *SOURCES)
+    updated = sum(counts["updated"] for counts in desk.report()["sources"].values())
     assert updated >= 1
     assert set(desk.files("posts")) == set(before)
     revisions = desk.files("revisions")
