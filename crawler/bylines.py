@@ -139,11 +139,27 @@ _EDITOR_FIRST = re.compile(r"[（(【\[〔]?\s*(?:(?:责任|执行|值班)?编�
 _BEHIND_SOURCE = re.compile(
     r"\s*(?:[（(]\s?(?:https?:|www\.)|\d{4}\s*[-/.年]\s*\d|第?\s*[A-Z]{0,2}\d{1,3}\s*版"
     r"|(?:作者|记者|责任编辑|责编|编辑|校对|时间|日期|发布|阅读|点击|浏览|评论|字号|分享|原标题|原文)"
-    r"[^\s:：]{0,4}\s*[:：])"
+    r"[^\s:：]{0,4}\s*[:：]"
+    r"|(?<=\s)(?:作者|记者|通讯员|责任编辑|责编|编辑)\s|[|｜丨]\s?(?:阅读|点击|浏览|评论))"
 )
 _WRITER_LABEL = re.compile(
     rf"\s*(?:(?:{'|'.join((*_WRITERS, '文'))})\s*[:：/／|｜丨]|by\b[:\s])\s*", re.IGNORECASE
 )
+# Many sites write date, publisher, author and editor into one element, with a label each.
+_FIELD_LABEL = re.compile(
+    r"(?:^|(?<=[\s|｜丨/／【（(\[】）)\],，;；]))(?:"
+    r"(?P<origin>(?:文章|本文|稿件|新闻|内容|消息|信息|稿源)?来源)"
+    rf"|(?P<writer>(?:本文|文章)?(?:{'|'.join(_WRITERS)}))"
+    rf"|(?P<editor>(?:执行|值班|本文)?(?:{'|'.join(_EDITORS)}))"
+    rf"|(?P<other>{'|'.join(_OTHERS)}"
+    r"|[^\s:：]{0,2}(?:时间|日期|发布|阅读|点击|浏览|访问|评论|字号|字体|分享|原标题|原文|栏目|版次)"
+    r"[^\s:：]{0,2}))\s{0,2}[:：]"
+)
+_DATE = (
+    r"(?:19|20)\d\d\s?[-/.年]\s?\d{1,2}\s?[-/.月]\s?\d{1,2}\s?日?"
+    r"(?:\s{0,2}\d{1,2}[:：]\d{2}(?:[:：]\d{2})?)?"
+)
+_DATE_AT_ENDS = re.compile(rf"^{_DATE}(?!\d)|(?<!\d){_DATE}$")
 _EDITOR_LABEL = re.compile(r"(?:责任编辑|责编|编辑|校对)\s*[:：/]?\s*")
 _ADDRESS = re.compile(r"\S{1,80}@\S{1,80}|https?://\S*")
 _SPREAD = re.compile(r"(?<=[\u3400-\u9fff])\s+(?=[\u3400-\u9fff])")
@@ -197,8 +213,12 @@ def clean_origin(text: str) -> str | None:
     """
     text = " ".join(text[: 4 * MAX_SIGNATURE].split())
     label = _SOURCE.match(text)
+    if label is None and (picked := _pick_field(text, "origin")) != text:
+        return clean_origin(picked)
     cut = _BEHIND_SOURCE.search(text, label.end() if label else 0)
     rest = text[label.end() if label else 0 : cut.start() if cut else None].strip(_EDGES)
+    if "】" in rest and "【" in (label[0] if label else ""):
+        rest = rest.partition("】")[0]
     if rest[:1] in _OPEN and rest[-1:] in _CLOSED:
         rest = rest[1:-1]
     elif rest[-1:] in _CLOSED and not any(sign in rest for sign in _OPEN):
@@ -218,6 +238,8 @@ def clean_byline(text: str) -> str | None:
     """
     text = " ".join(text[: 4 * MAX_SIGNATURE].split())
     found = _read_signature(text)
+    if not found and (picked := _pick_field(text, "writer")) != text:
+        return clean_byline(picked)
     rest = _WRITER_LABEL.sub("", _ADDRESS.sub(" ", text).translate(_BRACKETS), count=1)
     persons = " ".join(word for word in rest.split() if not word.endswith(_HOUSE_ENDS))
     cleaned: str | None
@@ -242,8 +264,31 @@ def clean_editor(text: str) -> str | None:
     """
     text = " ".join(text[: 4 * MAX_SIGNATURE].split())
     found = _read_signature(text)
+    if not found and (picked := _pick_field(text, "editor")) != text:
+        return clean_editor(picked)
     names = _joined(found.get("editor", ()))
     return names or _EDITOR_LABEL.sub("", text, count=1).strip(_EDGES + _BRACKETED) or None
+
+
+def _pick_field(text: str, field: str) -> str:
+    """Returns what a line of several labelled values says of one field, with its label.
+
+    Without that label: what stands before the first of the others, without dates.
+
+    >>> _pick_field("2026-06-03 18:26 来源：港城日报 作者：苏晚晴", "origin")
+    '来源：港城日报'
+    """
+    labels = list(_FIELD_LABEL.finditer(text))
+    for label in labels:
+        if label.lastgroup == field:
+            ends = (other for other in labels if other.start() > label.start())
+            end = next((other.start() for other in ends if other.lastgroup != field), None)
+            if not text[label.end() : end].strip(_EDGES + _BRACKETED):
+                return ""
+            return text[label.start() : end].strip(_EDGES + _BRACKETED)
+    first = text[: labels[0].start()].strip(_EDGES + _BRACKETED) if labels else text
+    bare = _DATE_AT_ENDS.sub("", first)
+    return bare if bare == first else bare.strip(_EDGES)
 
 
 def _signatures_in(line: str) -> Sequence[str]:

@@ -274,6 +274,32 @@ pieces = st.sampled_from(
 texts = st.text(max_size=80) | st.lists(pieces, max_size=10).map("".join)
 
 
+# What one element of a page says of all: publisher, author, editor.
+META_LINES = {
+    "date first": ("2026-06-03 18:26 来源：港城日报 作者：苏晚晴", "港城日报", "苏晚晴", None),
+    "all four": (
+        "2026年6月3日 18:26　来源：港城日报　作者：苏晚晴 何北辰　责任编辑：周知遥",
+        "港城日报", "苏晚晴 何北辰", "周知遥",
+    ),
+    "author first": ("作者：苏晚晴 来源：港城日报 时间：2026-06-03", "港城日报", "苏晚晴", None),
+    "bars": ("2026-06-03 10:00 | 来源：港城日报 | 阅读 1.2万", "港城日报", None, None),
+    "brackets": ("【来源：港城日报】 【作者：苏晚晴】 【编辑：周知遥】", "港城日报", "苏晚晴", "周知遥"),
+    "size and hits": ("字体：大 中 小 浏览：123 来源：港城日报", "港城日报", None, None),
+    "blank label": ("2026-06-03 来源： 作者：苏晚晴", None, "苏晚晴", None),
+    "date only": ("2026-06-03 10:00", None, None, None),
+    "no labels": ("2026-06-03 10:00 港城日报", "港城日报", "港城日报", "港城日报"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "origin", "byline", "editor"), META_LINES.values(), ids=META_LINES
+)
+def test_line_of_several_labels_gives_each_field_its_own(
+    text: str, origin: str | None, byline: str | None, editor: str | None
+) -> None:
+    assert (clean_origin(text), clean_byline(text), clean_editor(text)) == (origin, byline, editor)
+
+
 @given(lines=st.lists(texts, max_size=18))
 def test_any_lines_are_read(lines: list[str]) -> None:
     credits = read_credits(lines)
