@@ -31,6 +31,10 @@ FIRST_YEAR, LAST_YEAR = 1970, 2200
 MAX_TEXT = 200
 """Characters; the longest date seen with its label and source was under 100."""
 
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""What an editor's clock may be ahead of the server's: 06-04 12:01, listed at 12:00, is of today
+and not of last year."""
+
 MAX_AROUND = 80
 """Characters a text may hold besides its date; more is prose."""
 
@@ -72,7 +76,8 @@ def read_date(
     nanoseconds, told apart by their size, or the digits of a date (20210604, 20210604095600).
     ``timezone`` is the zone of the source, an IANA name or a tzinfo; an unknown name is the
     caller's mistake and raises what zoneinfo raises. ``now`` is aware; dates without a year and
-    spans are counted back from it, never come out later than it, and are None without it.
+    spans are counted back from it, never come out later than it by more than ``CLOCKS_DIFFER``,
+    and are None without it.
     A date without a time is midnight. ``CST`` is China's zone where the source's clock is at
     +08:00, else North America's (RFC 822, section 5.1). An unknown zone name counts as none.
     """
@@ -365,7 +370,7 @@ def _in_range(at: datetime) -> datetime:
 
 def _is_later(read: DateRead, now: datetime) -> bool:
     # In UTC: on one and the same clock Python compares digits, which a change of clock repeats.
-    return read.at is not None and read.at.astimezone(UTC) > now.astimezone(UTC)
+    return read.at is not None and read.at.astimezone(UTC) - CLOCKS_DIFFER > now.astimezone(UTC)
 
 
 @lru_cache(maxsize=256)
