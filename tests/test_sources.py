@@ -10,6 +10,7 @@ from crawler.errors import SourceError
 from crawler.sources import labels, load_sources, read_source
 
 PLAIN = 'label = "甲"\n[[feed]]\nurl = "https://a.example/rss"\n'
+JSON = "format = 'json'\nrows = 'd'\ntitle = 't'\n"
 
 
 def test_label_and_url_are_enough():
@@ -73,6 +74,14 @@ body = "//article"
         ("timezone = 'Mars/Base'\n" + PLAIN, "a.toml: timezone: expected the name of a time zone"),
         ("slug = 'a b'\n" + PLAIN, "a.toml: slug: expected lower-case Latin"),
         ("feed = 1\nlabel = 'a'", "a.toml: feed: expected a list of tables"),
+        (PLAIN + JSON.replace("'d'", "'data[?'"), "a.toml: feed 1: rows: found 'data[?', expected JMESPath: Invalid jmespath expression: Incomplete"),
+        (PLAIN + JSON.replace("'t'", "'.a::text'"), "a.toml: feed 1: title: found '.a::text', expected JMESPath: invalid token"),
+        (PLAIN + JSON.replace("'t'", "'joint(t)'"), "a.toml: feed 1: title: found 'joint(t)', expected JMESPath: there is no function joint()"),
+        (PLAIN + JSON.replace("'t'", "'x[].{a: join(t)}'"), "a.toml: feed 1: title: found 'x[].{a: join(t)}', expected JMESPath: join() takes 2 arguments, not 1"),
+        (PLAIN + JSON + "cursor = 'c'\nnext_url = 'https://a.example/{page}'", "a.toml: feed 1: cursor: expected {cursor} in next_url, found"),
+        (PLAIN + "rows = 'li::text'", "a.toml: feed 1: rows: found 'li::text', expected elements"),
+        (PLAIN + "headers = { A = \"b\\nc\" }", "a.toml: feed 1: headers: expected headers of one line"),
+        (PLAIN + "[[page]]\nbody = 'p'\nsince = 2023-01-01\nuntil = 2022-12-31", "a.toml: page 1: until: expected a day not before since (2023-01-01), found 2022-12-31"),
         ("verified = 1\n" + PLAIN, "a.toml: verified: expected true or false"),
     ],
 )  # fmt: skip
@@ -80,6 +89,21 @@ def test_faults_name_file_and_key(text, message):
     with pytest.raises(SourceError) as caught:
         read_source(text, name="a", path="a.toml")
     assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+def test_functions_that_jmespath_has_are_taken():
+    calls = "join('-', [to_string(a), from_json(b).c, not_null(a, b, c)])"
+    text = PLAIN + JSON.replace("'t'", f'"{calls}"')
+    assert read_source(text, name="a").feeds[0].title == calls
+
+
+def test_files_of_other_editors_and_charsets(tmp_path):
+    (tmp_path / "mine.toml").write_bytes(b"\xef\xbb\xbf" + PLAIN.encode())
+    assert load_sources(tmp_path)["mine"].label == "甲"
+    (tmp_path / "mine.toml").write_bytes(PLAIN.encode("gbk"))
+    with pytest.raises(SourceError, match=r"mine\.toml: expected UTF-8: "):
+        load_sources(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["feed", "posts", "imported", "A", "a b", ".."])

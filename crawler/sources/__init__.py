@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 import jmespath
 from jmespath.exceptions import JMESPathError
+from jmespath.functions import Functions
 
 from crawler.errors import SourceError
 from crawler.selectors import SelectorError, compile_selector
@@ -60,9 +61,11 @@ def load_sources(
     sources = {}
     for name, file in files.items():
         try:
-            text = file.read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise SourceError(f"cannot be read: {error}", path=str(file)) from error
+            text = file.read_text("utf-8-sig")  # editors on Windows begin files with a BOM
+        except UnicodeDecodeError as error:
+            raise SourceError(f"expected UTF-8: {error}", path=str(file)) from error
+        except OSError as error:
+            raise SourceError(f"cannot be read: {error.strerror}", path=str(file)) from error
         sources[name] = read_source(
             text, name=name, path=str(file), timezone=timezone, rsshub=rsshub
         )
@@ -138,6 +141,13 @@ def _read_feed(table: object, path: str, where: str, rsshub: str) -> FeedRule:
         raise SourceError("expected next or next_url, found both", path=path, key=f"{where}: next")
     if "cursor" in values and "next_url" not in values:
         raise SourceError("belongs to next_url", path=path, key=f"{where}: cursor")
+    unused = [name for name in cursor if f"{{{name}}}" not in values["next_url"]]
+    if unused:
+        raise SourceError(
+            f"expected {{{unused[0]}}} in next_url, found {values['next_url']!r}",
+            path=path,
+            key=f"{where}: cursor",
+        )
     if "pages" in values and "rows" in values and not ("next" in values or "next_url" in values):
         raise SourceError("belongs to next or next_url", path=path, key=f"{where}: pages")
     for key in ("days", "since", "until"):
@@ -145,6 +155,7 @@ def _read_feed(table: object, path: str, where: str, rsshub: str) -> FeedRule:
             raise SourceError(
                 "belongs to an address with {date:…}", path=path, key=f"{where}: {key}"
             )
+    _check_span(values, path, where)
     return FeedRule(**values)
 
 
@@ -178,16 +189,56 @@ def _read_page(table: object, path: str, where: str) -> PageRule:
             path=path,
             key=f"{where}: page_count",
         )
+    _check_span(values, path, where)
     return PageRule(**values)
 
 
+def _check_span(values: Mapping[str, Any], path: str, where: str) -> None:
+    since, until = values.get("since"), values.get("until")
+    if since and until and since > until:
+        raise SourceError(
+            f"expected a day not before since ({since}), found {until}",
+            path=path,
+            key=f"{where}: until",
+        )
+
+
 def _compile(selectors: Mapping[str, str], *, is_json: bool, path: str, where: str) -> None:
-    compiled = jmespath.compile if is_json else compile_selector
     for key, selector in selectors.items():
         try:
-            compiled(selector)
-        except (SelectorError, JMESPathError) as error:
+            if is_json:
+                _check_calls(jmespath.compile(selector).parsed)
+            elif compile_selector(selector).attribute is not None and key == "rows":
+                raise SelectorError(f"found {selector!r}, expected elements, not what is in them")
+        except SelectorError as error:
             raise SourceError(str(error), path=path, key=f"{where}: {key}") from error
+        except JMESPathError as error:
+            # Its messages have lines that draw an arrow.
+            why = str(error).splitlines()[0].removesuffix(", for expression:").rstrip(":")
+            raise SourceError(
+                f"found {selector!r}, expected JMESPath: {why}", path=path, key=f"{where}: {key}"
+            ) from error
+
+
+# One more than the standard has, see feeds/paths.py.
+_FUNCTIONS = {**Functions.FUNCTION_TABLE, "from_json": {"signature": ({},)}}
+
+
+def _check_calls(node: Any) -> None:
+    """Raises JMESPathError for a function that there is not, or with too few or many arguments;
+    the library says so only when it meets a row."""
+    if not isinstance(node, dict):
+        return
+    if node["type"] == "function_expression":
+        function = _FUNCTIONS.get(node["value"])
+        if function is None:
+            raise JMESPathError(f"there is no function {node['value']}()")
+        wanted, given = len(function["signature"]), len(node["children"])
+        many = any(part.get("variadic") for part in function["signature"])
+        if given < wanted or (given > wanted and not many):
+            raise JMESPathError(f"{node['value']}() takes {wanted} arguments, not {given}")
+    for child in node["children"]:
+        _check_calls(child)
 
 
 _BRACED = re.compile(r"\{([^{}]*)\}")
@@ -329,6 +380,8 @@ def _texts(value: object) -> tuple[str, ...]:
 def _headers(value: object) -> dict[str, str]:
     if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
         raise ValueError("a table of texts")
+    if not all(text.isprintable() for item in value.items() for text in item):
+        raise ValueError("headers of one line")
     return value
 
 
