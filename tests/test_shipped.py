@@ -111,7 +111,6 @@ def test_crawl_gives_the_expected_posts_and_nothing_the_second_time(
     for arguments in [*crawls, *crawls]:
         given = [part for argument in arguments for part in ("-a", argument)]
         settings = ["-s", f"NEWS_SOURCES={folder}"]
-        settings += ["-s", "NEWS_RSSHUB=http://rsshub.app"]
         settings += ["-s", f"DOWNLOAD_SLOTS={json.dumps(slots)}"]
         # One by one: what is listed twice belongs to the list that is read first.
         settings += ["-s", "CONCURRENT_REQUESTS=1"]
