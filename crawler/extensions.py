@@ -97,10 +97,12 @@ class RunReporter:
         report.ended_at = datetime.now(UTC)
         stats = self._crawler.stats
         for name, source in sorted(report.sources.items()):
+            why = [*source.refused, *source.warnings]
+            told = f"; {why[0].url}: {why[0].reason}" if why else ""
             if source.failed_wholly:
-                why = [*source.refused, *source.warnings]
-                told = f"; {why[0].url}: {why[0].reason}" if why else ""
                 logger.error("%s: failed, %s%s", name, source.summary(), told)
+            elif source.feeds_failed:
+                logger.warning("%s: %s%s", name, source.summary(), told)
             else:
                 logger.info("%s: %s", name, source.summary())
             for key in _COUNTS:

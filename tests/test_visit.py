@@ -323,18 +323,31 @@ def test_pages_that_no_rule_fits_fail_the_source(desk):
         (lambda n, page: page.replace(f"第{n}条新闻</h1>", "登录</h1>"), "have the title '登录'"),
         (lambda n, page: page.replace("18:26", "10:26"), "lie -8 hours off those of the list"),
         (lambda n, page: article(n, "见视频。"), "hold less than 40 characters"),
+        (lambda n, page: article(n, "登录之后可以阅读全文。" * 9), "have one and the same text"),
         (lambda n, page: page.replace("2026年", "2099年"), "dates lie in the future"),
         (lambda n, page: page.replace("<em>", "<b>"), "published 'em' gives nothing"),
     ],
-    ids=["one title", "eight hours", "hollow", "future", "no date"],
+    ids=["one title", "eight hours", "hollow", "wall", "future", "no date"],
 )
 def test_odd_pages_are_named_in_the_same_run(desk, change, reason):
     declare(desk, NUMBERED)
     serve(desk, {"/list.html": list_page(range(1, 5)), "/list_2.html": "<html></html>"})
     serve(desk, {f"/a/{n}.html": change(n, article(n)) for n in range(1, 5)})
-    report = desk.crawl("mine")["sources"]["mine"]
+    told = desk.scrapy("crawl", "mine", "-L", "WARNING").stderr
+    report = desk.report()["sources"]["mine"]
     assert reason in warnings_of(report)
     assert "page rule '#text'" in warnings_of(report)
+    assert reason in told
+
+
+def test_a_field_of_rows_that_is_gone_is_told_and_quiet_runs_say_nothing(desk):
+    declare(desk, NUMBERED)
+    serve(desk, {"/list.html": list_page(range(1, 5)), "/list_2.html": "<html></html>"})
+    serve(desk, {f"/a/{n}.html": article(n) for n in range(1, 9)})
+    assert desk.scrapy("crawl", "mine", "-L", "WARNING").stderr == ""
+    serve(desk, {"/list.html": list_page(range(5, 9)).replace("<i>", "<u>")})
+    told = desk.scrapy("crawl", "mine", "-L", "WARNING").stderr
+    assert "WARNING: mine: date 'i' matched nothing in 4 rows" in told
 
 
 def test_suddenly_short_bodies_are_named(desk):

@@ -53,6 +53,7 @@ _FIELDS = (
     "id", "title", "link", "detail", "date", "updated", "summary", "content", "author", "origin",
     "image", "tags", "stocks",
 )  # fmt: skip
+MATCHED_NOTHING = "matched nothing in"  # how such a problem is said
 _DRIFTING = ("title", "link", "date")  # fields that a list, if it has them, has in some row
 
 
@@ -275,7 +276,7 @@ def _note_drift(feed: Feed, found: _Found, rule: FeedRule) -> None:
     for name in _DRIFTING:
         selector = getattr(rule, name)
         if selector and not has[name]:
-            reason = f"{name} {selector!r} matched nothing in {len(rows)} rows"
+            reason = f"{name} {selector!r} {MATCHED_NOTHING} {len(rows)} rows"
             feed.problems.append(Problem(reason))
 
 

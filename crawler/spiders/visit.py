@@ -7,6 +7,7 @@ feed, entries, pages. A spider makes one visit or many.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -33,7 +34,7 @@ from crawler.errors import DownloadError, FeedError, GonePageError, HostGivenUpE
 from crawler.extensions import say_error
 from crawler.feeds import parse_feed
 from crawler.feeds.fields import DATES_WITHOUT_ZONE, count_visible
-from crawler.feeds.lists import find_next_pages
+from crawler.feeds.lists import MATCHED_NOTHING, find_next_pages
 from crawler.feeds.whole import is_whole
 from crawler.items import NewsItem, Ticket
 from crawler.manners import SILENCE, SOURCE, say_silence
@@ -51,6 +52,8 @@ from crawler.schedule import (
 )
 from crawler.sources import FeedRule, PageRule, Source
 from crawler.spiders.arguments import Wanted
+
+logger = logging.getLogger(__name__)
 
 # Documents from this size on are parsed off the reactor, so that other downloads go on meanwhile.
 BIG_DOCUMENT = 256 * 1024
@@ -378,8 +381,17 @@ class Visit:
                 continue
             if listing.page > 1 and problem.reason.startswith("rows "):
                 continue
+            if problem.index is None and MATCHED_NOTHING in problem.reason:
+                self._warn_of_layout(problem.reason, url)
+                continue
             where = "" if problem.index is None else f"entry {problem.index}: "
             self.report.warn(where + problem.reason, url)
+
+    def _warn_of_layout(self, reason: str, url: str) -> None:
+        """Says that a site was redesigned in the log too, where somebody may look before the next
+        report; other warnings stay in the report."""
+        self.report.warn(reason, url)
+        logger.warning("%s: %s (%s)", self.source.name, reason, url)
 
     def _say_unseen(self, name: str, url: str) -> None:
         """Says once a run that a layout is used which nobody has seen lately."""
@@ -819,7 +831,7 @@ class Visit:
         for trouble in find_drift(
             self._watch, now=now, usual_length=before.body_length, bodies=before.bodies
         ):
-            report.warn(trouble.reason, trouble.url)
+            self._warn_of_layout(trouble.reason, trouble.url)
         failures = before.failures + 1 if report.failed_wholly else 0
         interval = find_interval(
             self._dates,
