@@ -58,6 +58,32 @@ JSON = json.dumps(
 )
 
 
+# Keys of no known name, and one whose name only ends as a known one.
+ODD_JSON = json.dumps(
+    {
+        "rows": [
+            {
+                "aid": 5000 + n,
+                "bt": f"滨海快讯第{n}号：吞吐量再创新高",
+                "zy": f"摘要{n}",
+                "fbsj": 1_780_480_000 - n,
+                "picUrl": f"https://img.news.example/{n}.png",
+                "artUrl": f"https://news.example/a/{n}.html",
+            }
+            for n in range(5)
+        ]
+    }
+)
+# Headlines as short as the words of a menu, or with a date's words in them.
+SHORT_LIST = "<html><body><a href=/>首页</a><ul class=lb>" + "".join(
+    f'<li class="row"><a href="/a/{n}.html">{title}</a><i>06-0{n} 10:1{n}</i></li>'
+    for n, title in enumerate(
+        ["沪指翻红", "今日开市公告汇总整理", "风电二期并网发电", "昨天夜间出台新规一则",
+         "茶叶期货首日上涨", "油价下调", "月末资金面平稳"], 1,
+    )
+)  # fmt: skip
+
+
 def probe(text: str, url: str = URL):
     return probe_document(text.encode(), url=url, now=NOW)
 
@@ -80,6 +106,12 @@ def probe(text: str, url: str = URL):
                 "summary": "digest",
             },
         ),
+        (
+            ODD_JSON,
+            "list",
+            {"rows": "rows", "id": "aid", "title": "bt", "link": "artUrl", "date": "fbsj"},
+        ),
+        (SHORT_LIST, "list", {"rows": ".row", "title": "a", "date": "i"}),
         (f"jQuery123({JSON});", "list", {"format": "json", "rows": "data.list"}),
         (f"var ajaxResult={JSON};", "list", {"format": "json", "rows": "data.list"}),
         ("<rss><channel><item><title>题</title></item></channel></rss>", "feed", {"url": URL}),
@@ -94,8 +126,8 @@ def probe(text: str, url: str = URL):
         ("", "unknown", {}),
     ],
     ids=[
-        "html list", "hashed classes", "json", "jsonp", "script", "rss", "advertised", "short",
-        "pdf", "empty object", "nothing",
+        "html list", "hashed classes", "json", "odd names", "short headlines", "jsonp", "script",
+        "rss", "advertised", "short", "pdf", "empty object", "nothing",
     ],
 )  # fmt: skip
 def test_documents_are_told_apart(text, kind, expected):

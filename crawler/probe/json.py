@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from crawler.dates import parse_date
@@ -16,6 +16,7 @@ from crawler.probe.lists import FEWEST_ROWS
 from crawler.sources.rules import FeedRule
 
 _MOST_DEPTH = 8
+_FEW_ROWS = 3  # fewer say too little about a key without a name
 _MOST_ROWS = 20  # of which the fields are looked at
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PAGED = re.compile(r"(?<=[?&])(page|pageNo|page_no|pageNum|pageIndex|page_index|p|pn)=\d+")
@@ -36,6 +37,18 @@ _NAMES = {
     "author": ("author", "newsauthor", "writer", "reporter"),
     "image": ("image", "thumb", "cover", "pic", "img", "originpic", "images"),
 }  # fmt: skip
+# Ends of names that say it too: artTitle, Art_ShowTime, contentUrl.
+_ENDS = {
+    "title": ("title", "headline"),
+    "link": ("url", "link"),
+    "date": ("time", "date"),
+    "id": ("id", "code"),
+    "summary": ("summary", "digest", "abstract"),
+    "content": ("content", "html", "text"),
+}
+_PICTURES = re.compile(r"im(?:g|age)|pic|thumb|cover|avatar|icon|logo")
+_HEADLINE = range(6, 120)  # characters
+_NEWS_AGE = timedelta(days=3650)
 _CURSORS = (
     "nextcursor", "next", "cursor", "pagetime", "lasttime", "sortend", "nextid", "lastid", "maxid",
 )  # fmt: skip
@@ -98,14 +111,57 @@ def _guess_fields(
         ranked = []
         for path in paths:
             key = re.sub(r"[^a-z]", "", path.rpartition(".")[2].lower())
-            if key not in words or path in fields.values():
+            place = _place_name(name, key)
+            if place is None or path in fields.values():
                 continue
             values = [search(compile_path(path), row) for row in rows]
             if _fits(name, values, timezone, now):
-                ranked.append((path.count("."), words.index(key), path))
+                ranked.append((place >= len(words), path.count("."), place, path))
         if ranked:
-            fields[name] = min(ranked)[2]
+            fields[name] = min(ranked)[3]
+    for name in ("date", "title"):
+        if name not in fields and len(rows) >= _FEW_ROWS:
+            found = (
+                path
+                for path in paths
+                if path not in fields.values()
+                and _looks_like(
+                    name, [search(compile_path(path), row) for row in rows], timezone, now
+                )
+            )
+            if likely := next(found, None):
+                fields[name] = likely
     return fields
+
+
+def _place_name(name: str, key: str) -> int | None:
+    """How well a key's name says that it is the field, 0 best; None: it does not."""
+    words, ends = _NAMES[name], _ENDS.get(name, ())
+    if key in words:
+        return words.index(key)
+    if name == "link" and _PICTURES.search(key):
+        return None
+    return next((len(words) + n for n, end in enumerate(ends) if key.endswith(end)), None)
+
+
+def _looks_like(name: str, values: list[Any], timezone: str, now: datetime | None) -> bool:
+    """Tells whether the values themselves say what they are, whatever the key is called."""
+    if name == "date":
+        dates = [
+            parse_date(value, timezone=timezone, now=now)
+            for value in values
+            if type(value) in (str, int, float)
+        ]
+        return len(dates) == len(values) and all(
+            at is not None and (now is None or abs(now - at) < _NEWS_AGE) for at in dates
+        )
+    texts = [value for value in values if isinstance(value, str)]
+    return (
+        len(texts) == len(set(texts)) == len(values)
+        and all(len(text) in _HEADLINE and not text.isascii() for text in texts)
+        and not any(looks_like_markup(text) or _ADDRESS.match(text) for text in texts)
+        and not all(parse_date(text, timezone=timezone, now=now) for text in texts)
+    )
 
 
 def _list_paths(rows: list[dict[str, Any]]) -> list[str]:

@@ -35,7 +35,7 @@ def propose_html_list(
     best: tuple[float, list[tuple[LexborNode, LexborNode]]] | None = None
     for group in _group_rows(tree):
         rows = [row for row, _ in group]
-        dated = sum(bool(_date_node(row, timezone, now)) for row in rows)
+        dated = sum(bool(_date_node(row, link, timezone, now)) for row, link in group)
         if len(rows) < _FEW_ROWS and dated < len(rows):
             continue
         letters = sum(len(_text(link)) for _, link in group)
@@ -44,15 +44,16 @@ def propose_html_list(
             best = (score, group)
     if best is None:
         return None
-    rows = [row for row, _ in best[1]]
-    links = [link for _, link in best[1]]
+    group = _with_short_ones(best[1])
+    rows = [row for row, _ in group]
+    links = [link for _, link in group]
     selector = name_nodes(tree.root, rows)
     if selector is None:
         return None
     link = name_within(rows, links) or "a"
     heads = [node.css_first(_HEADING) or node for node in links]
     title = name_within(rows, heads) or link
-    dates = [(row, node) for row in rows if (node := _date_node(row, timezone, now)) is not None]
+    dates = [(row, node) for row, link in group if (node := _date_node(row, link, timezone, now))]
     date = None
     if len(dates) * 2 > len(rows):
         date = name_within([row for row, _ in dates], [node for _, node in dates])
@@ -96,6 +97,25 @@ def _group_rows(tree: LexborTree) -> list[list[tuple[LexborNode, LexborNode]]]:
     return [list(group.values()) for group in groups.values() if len(group) >= FEWEST_ROWS]
 
 
+def _with_short_ones(
+    group: list[tuple[LexborNode, LexborNode]],
+) -> list[tuple[LexborNode, LexborNode]]:
+    """The rows, and those of the same look beside them whose headlines are as short as the words
+    of a menu (沪指翻红)."""
+    known = {row.mem_id for row, _ in group}
+    look = _look(group[0][0])
+    parents = {row.parent.mem_id: row.parent for row, _ in group if row.parent is not None}
+    every = list(group)
+    for parent in parents.values():
+        for row in parent.iter():
+            if row.mem_id in known or _look(row) != look:
+                continue
+            links = row.css("a[href]")
+            if links and _text(links[0]):
+                every.append((row, links[0]))
+    return every
+
+
 def _look(node: LexborNode | None) -> str:
     return "" if node is None else f"{node.tag}.{node.attributes.get('class') or ''}"
 
@@ -113,16 +133,25 @@ def _is_headline(link: LexborNode) -> bool:
     return len(text) >= least
 
 
-def _date_node(row: LexborNode, timezone: str, now: datetime | None) -> LexborNode | None:
-    """The first smallest element of a row whose text is a date."""
-    found = None
-    for node in row.css("*"):
-        if node.mem_id == row.mem_id or (found is not None and not is_within(node, found)):
-            continue
-        text = _text(node)
-        if 0 < len(text) <= _DATE_LENGTH and find_date(text, timezone=timezone, now=now):
-            found = node
-    return found
+def _date_node(
+    row: LexborNode, link: LexborNode, timezone: str, now: datetime | None
+) -> LexborNode | None:
+    """The first smallest element of a row whose text is a date; outside the headline if any is,
+    for headlines begin with 今日 and 昨天 too."""
+    found: list[LexborNode] = []
+    headline = _text(link)
+    for inside in (False, True):
+        for node in row.css("*"):
+            if node.mem_id == row.mem_id or (found and not is_within(node, found[0])):
+                continue
+            text = _text(node)
+            if (text == headline or is_within(node, link)) != inside:
+                continue
+            if 0 < len(text) <= _DATE_LENGTH and find_date(text, timezone=timezone, now=now):
+                found = [node]
+        if found:
+            return found[0]
+    return None
 
 
 def _find_next(tree: LexborTree) -> str | None:
