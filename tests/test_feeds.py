@@ -380,6 +380,14 @@ def test_json_is_unwrapped(case):
     assert load_json(WRAPPERS[case], url=URL, max_depth=9) == {"a": 1}
 
 
+def test_objects_one_after_the_other_are_a_list():
+    lines = '\ufeff{"a": 1}\n{"a": "二"}\r\n\n{"a": {}}\n'
+    assert load_json(lines, url=URL, max_depth=9) == [{"a": 1}, {"a": "二"}, {"a": {}}]
+    assert load_json('{"a": 1} <!-- 3 ms -->', url=URL, max_depth=9) == {"a": 1}
+    with pytest.raises(FeedError):
+        load_json('{"a": 1}\n{"a": ', url=URL, max_depth=9)
+
+
 # --- refusals ---
 
 NO_FEEDS = {

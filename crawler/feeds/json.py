@@ -26,6 +26,7 @@ _WRAPPER_CHARS = 1_000
 # How many damaged places are stepped over before the rest counts as lost.
 _MAX_DAMAGES = 1_000
 
+_NEXT_OBJECT = re.compile(r"\s*+(?=\{)")
 _OPENING = re.compile(r"[{\[]")
 _LONE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _ITEMS = re.compile(r'"items"\s*+:\s*+\[')
@@ -34,7 +35,8 @@ _TEXTS = frozenset({"id", "title", "content_html", "content_text", "summary"})
 
 
 def load_json(text: str, *, url: str, max_depth: int) -> object:
-    """The value in a JSON document, bare or wrapped: ``callback({…})``, ``var x = {…};``.
+    """The value in a JSON document, bare or wrapped: ``callback({…})``, ``var x = {…};``. Of
+    objects one after the other (NDJSON) the list.
 
     Lone surrogates become U+FFFD. Raises FeedError when there is no JSON, LimitError when it has
     more than ``max_depth`` levels.
@@ -53,8 +55,12 @@ def _load(text: str) -> object:
     text = text.lstrip("\ufeff \t\r\n")
     decoder = json.JSONDecoder(strict=False)
     if text[:1] in {"{", "["}:
-        value, _ = decoder.raw_decode(text)
-        return value
+        value, end = decoder.raw_decode(text)
+        values = [value]
+        while text[0] == "{" and (next_one := _NEXT_OBJECT.match(text, end)):
+            value, end = decoder.raw_decode(text, next_one.end())
+            values.append(value)
+        return values if len(values) > 1 else value
     failure: ValueError | None = None
     for match in _OPENING.finditer(text, 0, _WRAPPER_CHARS):
         try:
