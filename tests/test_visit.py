@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import pytest
 
@@ -293,6 +294,31 @@ def test_a_missing_page_makes_the_article_partial_and_a_failing_one_waits(desk):
     (data,) = desk.files("posts").values()
     post = parse_post(data).article
     assert (post.partial, post.body) == ("page 2: HTTP 404", "一。\n\n三。")
+
+
+# ---------------------------------------------------------------- what page and list tell
+
+
+def test_a_cut_title_is_completed_though_no_rule_names_the_title(desk):
+    declare(desk, NUMBERED.replace('title = "h1"\n', ""))
+    page = (
+        list_page(range(1, 3)).replace("第1条新闻", "第1条新...").replace("第2条新闻", "另一条……")
+    )
+    serve(desk, {"/list.html": page, "/list_2.html": "<html></html>"})
+    serve_articles(desk, range(1, 3))
+    desk.crawl("mine")
+    assert titles(desk) == {"第1条新闻", "另一条……"}
+
+
+def test_a_day_at_the_top_of_a_page_does_not_beat_the_lists_time(desk):
+    declare(desk, NUMBERED.partition("[[page]]")[0])
+    serve(desk, {"/list.html": list_page([1], date="3小时前"), "/list_2.html": "<html></html>"})
+    banner = "<html><div>2026年06月01日 星期一</div>"
+    page = article(1).replace("<html>", banner).replace("2026年06月03日 18:26", "港城日报")
+    serve(desk, {"/a/1.html": page})
+    desk.crawl("mine")
+    (post,) = desk.files("posts").values()
+    assert parse_post(post).article.published > datetime(2026, 6, 2, tzinfo=UTC)
 
 
 # ---------------------------------------------------------------- drift

@@ -45,6 +45,16 @@ def extract_generic(text: str, *, url: str, timezone: str, now: datetime | None)
     )
 
 
+def complete_title(text: str, cut: str) -> str:
+    """Returns the page's headline where it begins as ``cut`` does, a title that a list has cut
+    and that ends with dots; "" where it is another."""
+    tree = LexborTree(text)
+    seen = " ".join("".join(visible_texts(tree.root)).split())
+    title = _find_title(tree, _read_facts(tree), seen)
+    begun = "".join(cut.rstrip(".… ").split())
+    return title if begun and "".join(title.split()).startswith(begun) else ""
+
+
 # ------------------------------------------------------------------ what the page says of itself
 
 _ARTICLE_TYPE = re.compile(r"(?:Article|Posting|Report)\Z")

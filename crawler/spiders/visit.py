@@ -41,6 +41,7 @@ from crawler.manners import SILENCE, SOURCE, say_silence
 from crawler.middlewares import make_request
 from crawler.options import Options
 from crawler.pages import Page, check_is_text, read_page
+from crawler.pages.generic import complete_title
 from crawler.pages.noise import drop_noise
 from crawler.report import SourceReport
 from crawler.schedule import (
@@ -51,6 +52,7 @@ from crawler.schedule import (
     read_retry_after,
 )
 from crawler.sources import FeedRule, PageRule, Source
+from crawler.sources.rules import AUTO
 from crawler.spiders.arguments import Wanted
 
 logger = logging.getLogger(__name__)
@@ -598,6 +600,10 @@ class Visit:
         )
         if page.rule is None and entry.title and not entry.title.endswith(_CUT):
             page.article.title = ""  # guessed, where the feed tells
+        if not page.article.title and entry.title.endswith(_CUT):
+            page.article.title = complete_title(text, entry.title)
+        if self._is_vaguer(page, entry):
+            page.article.published = None
         item.seen = partial(self._saw, page.rule, page.article, entry.published)
         self._prefer(item, page.article)
         item.base_url = response.url
@@ -607,6 +613,16 @@ class Visit:
             return item
         parts = _Parts(asked, item, page.rule, dict.fromkeys(others))
         return [self._ask_part(parts, url) for url in others]
+
+    def _is_vaguer(self, page: Page, entry: Entry) -> bool:
+        """Tells whether the page's date was guessed and is a day alone (at the top of many pages
+        today's stands), where the feed tells a time of day."""
+        if page.rule and (page.rule.published or page.rule.body != AUTO):
+            return False
+        zone = ZoneInfo(self.source.timezone)
+        dates = (page.article.published, entry.published)
+        has_clock = [at is not None and at.astimezone(zone).time() != time() for at in dates]
+        return has_clock == [False, True]
 
     def _read_text(self, response: Response) -> str:
         """The decoded page. Raises PageError for what is no text."""
