@@ -109,6 +109,27 @@ def test_image(selector, url):
     assert extract(PAGE, PageRule(body=".content", image=selector)).image == url
 
 
+LABELLED = {
+    "lead": ("lead", "摘要：导语。", "导语。"),
+    "lead in brackets": ("lead", "【核心提示】：导语。", "导语。"),
+    "lead alone": ("lead", "摘要：", None),
+    "lead that begins like a label": ("lead", "摘要写得好", "摘要写得好"),
+    "tags": ("tags", "标签：回购、轻工", ["回购", "轻工"]),
+    "tag with the word in it": ("tags", "股票市场，A股", ["股票市场", "A股"]),
+    "stocks": ("stocks", "相关股票：600999", ["600999"]),
+    "origin": ("origin", "2026-06-03 18:26 来源：甲报 作者：苏晚晴", "甲报"),
+    "byline": ("byline", "2026-06-03 18:26 来源：甲报 作者：苏晚晴", "苏晚晴"),
+    "editor": ("editor", "来源：甲报 责任编辑：周知遥", "周知遥"),
+}
+
+
+@pytest.mark.parametrize(("name", "text", "value"), LABELLED.values(), ids=LABELLED)
+def test_labels_are_no_part_of_a_field(name, text, value):
+    page = f"<div class=i>{text}</div><div id=b>文。</div>"
+    article = extract(page, PageRule(body="#b", **{name: ".i"}))
+    assert getattr(article, "keywords" if name == "tags" else name) == value
+
+
 DATES = {
     "in a block with source and author": ".info",
     "in one of several spans": ".info span",

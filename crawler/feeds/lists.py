@@ -239,9 +239,20 @@ def _first_date(
 _BETWEEN_WORDS = re.compile(r"[,，、;；|]")
 
 
+_WORDS_LABEL = re.compile(
+    r"\A\s*+(?:相关)?(?:标签|关键[词字]|话题|股票|个股|证券代码|tags?|keywords?)\s*+[:：]",
+    re.IGNORECASE,
+)
+
+
 def split_words(values: Iterable[str]) -> list[str]:
-    """Gives the words (tags, codes) in the values, tidy, without repeats."""
-    words = (squeeze(word).strip() for value in values for word in _BETWEEN_WORDS.split(value))
+    """Gives the words (tags, codes) in the values, tidy, without label and repeats.
+
+    >>> split_words(["标签：回购、轻工"])
+    ['回购', '轻工']
+    """
+    bare = (_WORDS_LABEL.sub("", value, count=1) for value in values)
+    words = (squeeze(word).strip() for value in bare for word in _BETWEEN_WORDS.split(value))
     return list(dict.fromkeys(filter(None, words)))
 
 

@@ -304,10 +304,27 @@ def _drop(body: str, rule: PageRule) -> str:
     return tree.html(top, inner=True)
 
 
+_LEAD_WORDS = "摘要|导读|导语|提要|核心提示|内容提要"
+_LEAD_LABEL = re.compile(
+    rf"\s*+(?:[【\[](?:{_LEAD_WORDS})[】\]]\s*+[:：]?|(?:{_LEAD_WORDS})\s*+[:：])\s*+"
+)
+
+
+def clean_lead(text: str) -> str | None:
+    """Returns a lead without its label.
+
+    >>> clean_lead("摘要：回购规模创新高。")
+    '回购规模创新高。'
+    """
+    label = _LEAD_LABEL.match(text)
+    return text[label.end() if label else 0 :] or None
+
+
 _CLEANERS: dict[str, Callable[[str], str | None]] = {
     "byline": clean_byline,
     "origin": clean_origin,
     "editor": clean_editor,
+    "lead": clean_lead,
 }
 
 
@@ -316,7 +333,7 @@ def _put_text(article: Article, name: str, text: str) -> None:
     if cleaner:
         setattr(article, name, cleaner(text))
     else:
-        setattr(article, name, text or (None if name in ("subtitle", "lead") else ""))
+        setattr(article, name, text or (None if name == "subtitle" else ""))
 
 
 def _read_image(tree: Tree, selector: Selector) -> str | None:
