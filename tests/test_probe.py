@@ -76,7 +76,8 @@ ODD_JSON = json.dumps(
 )
 # Headlines as short as the words of a menu, or with a date's words in them.
 SHORT_LIST = "<html><body><a href=/>首页</a><ul class=lb>" + "".join(
-    f'<li class="row"><a href="/a/{n}.html">{title}</a><i>06-0{n} 10:1{n}</i></li>'
+    f'<li class="row"><a href="/a/{n}.html">{title}</a><p>6月{n}日晚间公告</p>'
+    f"<i>06-0{n} 10:1{n}</i></li>"
     for n, title in enumerate(
         ["沪指翻红", "今日开市公告汇总整理", "风电二期并网发电", "昨天夜间出台新规一则",
          "茶叶期货首日上涨", "油价下调", "月末资金面平稳"], 1,

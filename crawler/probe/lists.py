@@ -136,21 +136,27 @@ def _is_headline(link: LexborNode) -> bool:
 def _date_node(
     row: LexborNode, link: LexborNode, timezone: str, now: datetime | None
 ) -> LexborNode | None:
-    """The first smallest element of a row whose text is a date; outside the headline if any is,
-    for headlines begin with 今日 and 昨天 too."""
-    found: list[LexborNode] = []
+    """The element of a row whose text is a date and holds the least besides; outside the headline
+    if any is, for headlines begin with 今日 and 昨天 too."""
     headline = _text(link)
     for inside in (False, True):
-        for node in row.css("*"):
-            if node.mem_id == row.mem_id or (found and not is_within(node, found[0])):
-                continue
-            text = _text(node)
-            if (text == headline or is_within(node, link)) != inside:
-                continue
-            if 0 < len(text) <= _DATE_LENGTH and find_date(text, timezone=timezone, now=now):
-                found = [node]
-        if found:
-            return found[0]
+        dated = [
+            (len(text), node)
+            for node in row.css("*")
+            if 0 < len(text := _text(node)) <= _DATE_LENGTH
+            and node.mem_id != row.mem_id
+            and (text == headline or is_within(node, link)) == inside
+            and find_date(text, timezone=timezone, now=now)
+        ]
+        if dated:
+            shortest = min(length for length, _ in dated)
+            first = next(node for length, node in dated if length == shortest)
+            # Of an element and the one around it, both with this text, the inner one.
+            return [
+                node
+                for length, node in dated
+                if length == shortest and (node.mem_id == first.mem_id or is_within(node, first))
+            ][-1]
     return None
 
 
