@@ -192,8 +192,12 @@ def test_probing_never_raises(data):
 
 def test_a_drafted_source_crawls_and_an_example_is_recorded(desk: Desk) -> None:
     draft = desk.folder / "sources" / "drafted.toml"
+    channel = f'[[feed]]\nurl = "{desk.site.url}/gbk/{{}}"\nchannel = "{{}}"\nrows = "li"\n'
+    channels = channel.format("a", "甲") + channel.format("b", "乙")
+    draft.with_stem("twice").write_text(f'label = "两栏"\n{channels}', "utf-8")
     told = desk.scrapy("probe", f"{desk.site.url}/gbk/list.html", "-o", str(draft)).stdout
     assert "list-gbk, page 1: reads it" in told
+    assert "twice, feed 1 (甲), feed 2 (乙): reads it" in told
     assert "a post of it would be" in told
     assert desk.crawl("drafted")["sources"]["drafted"]["new"] == 6
     url = f"{desk.site.url}/gbk/202606/t20260604_1006.html"

@@ -159,17 +159,19 @@ def _print_matches(sources: list[Source], response: Response) -> list[str]:
         content_type=_content_type(response),
         now=response_time(response),
     )
-    readers = []
+    # A source with twelve channels of one layout has that layout once.
+    alike: dict[tuple[str, bool, tuple[str, ...]], list[str]] = {}
     for match in matches:
-        if not match.reads:
-            print(f"{match.source}, {match.rule}: does not fit ({match.lines[0]})")
+        alike.setdefault((match.source, match.reads, tuple(match.lines)), []).append(match.rule)
+    for (source, reads, lines), rules in alike.items():
+        name = f"{source}, {', '.join(rules)}"
+        if not reads:
+            print(f"{name}: does not fit ({lines[0]})")
             continue
-        print(f"{match.source}, {match.rule}: reads it")
-        for line in match.lines:
+        print(f"{name}: reads it")
+        for line in lines:
             print(f"    {line}")
-        if match.rule.startswith("page"):
-            readers.append(match.source)
-    return readers
+    return [match.source for match in matches if match.reads and match.rule.startswith("page")]
 
 
 def _print_post(
