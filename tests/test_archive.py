@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
@@ -244,6 +245,19 @@ def test_edits_within_one_group_are_all_kept(tmp_path):
     group = [meet(text, hours=n) for n, text in enumerate("甲乙丙")]
     assert run(tmp_path, *group) == [Verdict.NEW, Verdict.UPDATED, Verdict.UPDATED]
     assert sorted(posts_of(tmp_path).values()) == ["丙", "乙", "甲"]
+    assert findings(tmp_path) == []
+
+
+def test_edits_to_a_text_that_another_post_has_too_are_kept_apart(tmp_path):
+    run(tmp_path, meet("甲"))
+    other = [meet("乙", guid="2")]
+    edits = [meet(text, hours=n) for n, text in enumerate("乙丙", start=1)]
+    # Each in one group, where the ledger does not yet know the texts.
+    assert run(tmp_path, *other, *edits) == [Verdict.NEW, Verdict.UPDATED, Verdict.UPDATED]
+    assert sorted(posts_of(tmp_path).values()) == sorted("甲乙乙丙")
+    with closing(Ledger(tmp_path / "ledger.sqlite3", read_only=True)) as ledger:
+        versions = ledger.list_versions(post.id for post in ledger.list_posts())
+    assert sorted(map(len, versions.values())) == [1, 3]
     assert findings(tmp_path) == []
 
 
@@ -740,6 +754,50 @@ def test_ledger_without_a_seal_is_looked_through(tmp_path):
     with open_archive(tmp_path) as archive:
         assert "damaged" in archive.warnings[0]
     assert set(run(tmp_path, *many(30))) == {Verdict.UNCHANGED, Verdict.DUPLICATE}
+    assert findings(tmp_path) == []
+
+
+def damage_emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def damage_schema(path: Path) -> None:
+    """Puts bytes into the schema that SQLite names in its message, and Python cannot decode."""
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"CREATE TABLE validator", b"CREATE TABL\xe1 validator", 1))
+
+
+def damage_column(path: Path) -> None:
+    """Leaves a database that is sound for SQLite."""
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"  file_hash BLOB,", b"  fole_hash BLOB,", 1))
+
+
+@pytest.mark.parametrize("damage", [damage_emptied, damage_schema, damage_column])
+def test_damage_without_a_seal_is_noticed_when_the_ledger_is_opened(tmp_path, damage):
+    run(tmp_path, *many(30))
+    run(tmp_path, meet("第0篇改了。", guid="0", hours=1))
+    before = posts_of(tmp_path)
+    (tmp_path / "ledger.sqlite3-seal").unlink()
+    damage(tmp_path / "ledger.sqlite3")
+    with open_archive(tmp_path) as archive:
+        (warning,) = archive.warnings
+        assert "made again from the posts" in warning
+        archive.commit([*many(30), meet("第0篇。", guid="new")])
+    assert posts_of(tmp_path) == before
+    assert findings(tmp_path) == []
+
+
+def test_path_that_was_flipped_in_the_ledger_is_not_written_to(tmp_path):
+    run(tmp_path, meet())
+    before = posts_of(tmp_path)
+    (tmp_path / "ledger.sqlite3-seal").unlink()
+    path = tmp_path / "ledger.sqlite3"
+    path.write_bytes(path.read_bytes().replace(b"posts/stcn/", b"posts/{tcn/"))
+    with open_archive(tmp_path) as archive:
+        archive.commit([meet(hours=1)])
+        assert "damaged" in archive.warnings[0]
+    assert posts_of(tmp_path) == before
     assert findings(tmp_path) == []
 
 

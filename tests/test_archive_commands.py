@@ -108,6 +108,15 @@ def test_post_that_takes_over_a_removed_text_stays_as_it_is_and_lives_on(tmp_pat
     assert run(tmp_path, meet("丙", guid="2", hours=2)) == [Verdict.UPDATED]
 
 
+def test_removed_posts_that_had_one_text_are_both_proved(tmp_path):
+    run(tmp_path, meet("甲"), meet("乙", guid="2"))
+    run(tmp_path, meet("乙", hours=1))
+    paths = [path for path in posts_of(tmp_path) if path.startswith("posts/")]
+    for path in paths:
+        remove(tmp_path, path)
+    assert findings(tmp_path) == []
+
+
 URL = "https://www.stcn.example/article/1.html"
 
 

@@ -21,6 +21,7 @@ from crawler.archive.decide import (
     add_entry,
     decide,
     identify_article,
+    is_name_of,
     name_post,
     name_revision,
     tells_better,
@@ -30,7 +31,7 @@ from crawler.archive.ledger import REBUILT, Carrier, ClauseRow, Ledger, PostRow,
 from crawler.archive.rebuild import Reader
 from crawler.article import Article
 from crawler.clauses import Signature, share_of, sign
-from crawler.errors import ArchiveError
+from crawler.errors import ArchiveError, DamagedLedgerError
 from crawler.fingerprint import content_hash
 
 # Gives a post's bytes; the zone is the source's.
@@ -80,11 +81,13 @@ class Group:
         self._near = near
         self._next_number = ledger.next_number()
         # What the ledger will be told: rows by number, those among them that are new, the carriers
-        # with their posts' numbers, the texts that posts have or had.
+        # with their posts' numbers, the texts that posts have or had: by text, the post that had it
+        # first, and each with every post that it is or was a version of.
         self._rows: dict[int, PostRow] = {}
         self._new: set[int] = set()
         self._carriers: dict[bytes, tuple[Carrier, int]] = {}
         self._texts: dict[bytes, int] = {}
+        self._versions: set[tuple[bytes, int]] = set()
         # Signatures of live texts, as far as this group needed them.
         self._signatures: dict[int, Signature] = {}
         # Numbers of known posts whose files change; what is learned of removed ones.
@@ -252,7 +255,7 @@ class Group:
         self._next_number += 1
         self._rows[post.id] = post
         self._new.add(post.id)
-        self._texts[content] = post.id
+        self._note_version(post, content)
         self._carriers[identity] = (carrier, post.id)
         if os.path.lexists(f"{self._root}/{path}"):
             # A file that no ledger row tells of: this very version, or one that is to be kept.
@@ -300,7 +303,7 @@ class Group:
         post.written_at = int(candidate.met_at.timestamp())
         self._rows[post.id] = post
         self._changed.add(post.id)
-        self._texts.setdefault(content, post.id)
+        self._note_version(post, content)
         self._sign_anew(post, before, article)
         if there is not None:
             if self._hash_of(there) == article.hash:
@@ -336,8 +339,13 @@ class Group:
         self._sign_anew(post, replace(post), told)
         self._put(post, self._render(told, candidate.timezone))
 
+    def _note_version(self, post: PostRow, content: bytes) -> None:
+        self._texts.setdefault(content, post.id)
+        self._versions.add((content, post.id))
+
     def _had(self, post: PostRow, content: bytes) -> bool:
-        return self._texts.get(content) == post.id or self._ledger.had_version(post.id, content)
+        known = (content, post.id) in self._versions
+        return known or self._ledger.had_version(post.id, content)
 
     def _heal(self, post: PostRow, candidate: Candidate, *, own: bool) -> bool:
         """Writes the file again when it is missing or is not what we wrote; keeps the odd one."""
@@ -346,6 +354,9 @@ class Group:
         stamp = stamp_of(f"{self._root}/{post.path}")
         if stamp == Stamp(post.size, post.mtime_ns):
             return False
+        if stamp is None and not is_name_of(post.path, post.source, post.identity):
+            # It is the row that is wrong, not the file that is gone.
+            raise DamagedLedgerError(f"{self._ledger.path}: damaged (post {post.id})")
         there = self._read(post.path) if stamp else None
         if stamp and there is not None:
             digest = sha256(there).digest()
@@ -450,8 +461,7 @@ class Group:
         self._ledger.add_tombstone_keys(
             (key, removed.post) for key, removed in self._tombstones.items()
         )
-        self._ledger.add_versions((row.hash, row.id) for row in self._rows.values())
-        self._ledger.add_versions(self._texts.items())
+        self._ledger.add_versions(self._versions)
         self._ledger.put_carriers(self._carriers.values())
 
 

@@ -270,7 +270,7 @@ def _prove_tombstones(
             proof.find(name, "damaged: no tombstone can be read there")
         elif row is None:
             proof.find(name, "unfinished: the ledger does not know of this removal")
-        elif not tombstone.keys <= ledger.list_tombstone_keys(row.post):
+        elif tombstone.keys != ledger.find_tombstone_keys(tombstone.keys):
             proof.find(name, "changed: not the identities and hashes that the ledger knows")
     for name in removed:
         proof.find(name, "missing: the ledger knows this tombstone")
