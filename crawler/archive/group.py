@@ -311,6 +311,8 @@ class Group:
                 self._take_over(post, there)
                 return
             self._keep(post, there, at=datetime.fromtimestamp(before.written_at, UTC))
+        elif before.id not in self._new:
+            self._ledger.note_lost(before.id, before.hash)
         self._put(post, self._render(article, candidate.timezone))
 
     def _improve(self, post: PostRow, candidate: Candidate) -> None:

@@ -465,6 +465,15 @@ class Ledger:
             versions[post].append(content)
         return versions
 
+    def list_old_versions(self) -> Iterator[tuple[str, bytes, bytes]]:
+        """Yields path and live hash of a post, and the hash of a version that it had; but none that
+        was gone from the disk before it could be kept."""
+        yield from self._stream(
+            "SELECT p.path, p.hash, v.hash FROM version v JOIN post p ON p.id = v.post"
+            " WHERE v.hash != p.hash AND NOT EXISTS"
+            " (SELECT 1 FROM note WHERE key = 'lost ' || v.post || ' ' || lower(hex(v.hash)))"
+        )
+
     def has_tombstones(self) -> bool:
         return bool(self._one("SELECT EXISTS (SELECT 1 FROM tombstone)"))
 
@@ -560,6 +569,7 @@ class Ledger:
             "rewrite",
         ):
             self._run(f"DELETE FROM {table}")
+        self._run("DELETE FROM note WHERE key LIKE 'lost %'")
         self._begin_generation()
 
     def _begin_generation(self) -> None:
@@ -693,6 +703,10 @@ class Ledger:
             "DELETE FROM clause WHERE period=? AND clause=? AND published_at=? AND post=?",
             ((_period_of(at), clause, at, number) for clause, at, number in rows),
         )
+
+    def note_lost(self, number: int, content: bytes) -> None:
+        """Notes that a version was not there any more when it was to be kept."""
+        self.put_note(f"lost {number} {content.hex()}", "")
 
     def put_carriers(self, carriers: Iterable[tuple[Carrier, int]]) -> None:
         """Notes carriers, each with the number of its post."""
