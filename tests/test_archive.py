@@ -446,6 +446,22 @@ def test_posts_without_extra_keys_are_known_by_their_names(tmp_path):
     assert len(posts_of(tmp_path)) == 2
 
 
+@pytest.mark.parametrize("dialect", ["hexo", "hexo-seed"])
+def test_bare_post_of_a_title_alone_is_known_when_the_ledger_is_lost(tmp_path, dialect):
+    def render_bare(article, zone):
+        return render_post(article, dialect=dialect, extra_keys=False)
+
+    title = Article(title="早报", source="stcn", canonical_url="https://stcn.example/1")
+    candidate = Candidate(normalize(title, body="html"), "Asia/Shanghai", MET)
+    for verdict in (Verdict.NEW, Verdict.UNCHANGED, Verdict.UNCHANGED):
+        with Archive(tmp_path, render_bare, read=partial(parse_post, bare_form="html")) as archive:
+            (outcome,) = archive.commit([candidate])
+        assert outcome.verdict is verdict
+        if verdict is Verdict.NEW:
+            (tmp_path / "ledger.sqlite3").unlink()
+    assert len(posts_of(tmp_path)) == 1
+
+
 def test_locked_ledger_is_named(tmp_path):
     run(tmp_path, meet())
     other = sqlite3.connect(tmp_path / "ledger.sqlite3", isolation_level=None)
