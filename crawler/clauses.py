@@ -82,6 +82,12 @@ _BRACKET_WORDS = "记者 来源 编辑 责编 作者".split()
 _CREDIT_BRACKET = re.compile(
     r"[（(【\[][^（）()【】\[\]]{0,30}?(?:记者|来源|编辑|责编|作者)[^（）()【】\[\]]{0,40}[）)】\]]"
 )
+# （600123）, (300123.SZ), (SH600123), (00123.HK) beside a company's name: one site has it, another
+# has the date of the notice in its place.
+_STOCK_CODE = re.compile(
+    r"[（(](?:(?:SH|SZ|BJ)?[:：.]?[0-9]{6}(?:\.(?:SH|SZ|BJ))?|HK[:：.]?[0-9]{5}|[0-9]{5}\.HK)[)）]",
+    re.IGNORECASE,
+)
 _SENTENCE_END = re.compile(r"[。！？!?；;]")
 _NAMED_LENGTH = 40  # characters of a line that signs
 # Lines that belong to the site, not to the text.
@@ -166,6 +172,7 @@ def sign_text(title: str, text: str) -> Signature:
     whole = "。".join(lines)
     if any(word in whole for word in _BRACKET_WORDS):
         whole = _CREDIT_BRACKET.sub("。", whole)
+    title, whole = _STOCK_CODE.sub("", title), _STOCK_CODE.sub("", whole)
     return Signature(_split(_TITLE_SPLIT.sub("。", title[:_LONGEST_TITLE])), _split(whole))
 
 

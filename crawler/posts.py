@@ -485,6 +485,10 @@ def _read_hexo(values: _Values, body: str, line: int, notes: list[tuple[int, str
     article.label = values.text("author")
     if len(categories) >= 3:
         article.section, article.label, article.channel = categories[:3]
+    elif len(categories) == 2 and article.label == categories[0]:
+        article.channel = categories[1]
+    elif len(categories) == 2 and article.label == categories[1]:
+        article.section = categories[0]
     elif len(categories) == 2:
         article.section = categories[0]
         label, dash, channel = categories[1].partition(" - ")

@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
@@ -247,6 +248,19 @@ def test_edits_within_one_group_are_all_kept(tmp_path):
     assert findings(tmp_path) == []
 
 
+def test_edits_to_a_text_that_another_post_has_too_are_kept_apart(tmp_path):
+    run(tmp_path, meet("甲"))
+    other = [meet("乙", guid="2")]
+    edits = [meet(text, hours=n) for n, text in enumerate("乙丙", start=1)]
+    # Each in one group, where the ledger does not yet know the texts.
+    assert run(tmp_path, *other, *edits) == [Verdict.NEW, Verdict.UPDATED, Verdict.UPDATED]
+    assert sorted(posts_of(tmp_path).values()) == sorted("甲乙乙丙")
+    with closing(Ledger(tmp_path / "ledger.sqlite3", read_only=True)) as ledger:
+        versions = ledger.list_versions(post.id for post in ledger.list_posts())
+    assert sorted(map(len, versions.values())) == [1, 3]
+    assert findings(tmp_path) == []
+
+
 def test_undated_article_gets_the_time_it_was_met_and_keeps_it(tmp_path):
     assert run(tmp_path, meet("甲", published=None)) == [Verdict.NEW]
     assert run(tmp_path, meet("乙", published=None, hours=30)) == [Verdict.UPDATED]
@@ -430,6 +444,22 @@ def test_posts_without_extra_keys_are_known_by_their_names(tmp_path):
         ]
     assert verdicts == [Verdict.UNCHANGED, Verdict.UPDATED]
     assert len(posts_of(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("dialect", ["hexo", "hexo-seed"])
+def test_bare_post_of_a_title_alone_is_known_when_the_ledger_is_lost(tmp_path, dialect):
+    def render_bare(article, zone):
+        return render_post(article, dialect=dialect, extra_keys=False)
+
+    title = Article(title="早报", source="stcn", canonical_url="https://stcn.example/1")
+    candidate = Candidate(normalize(title, body="html"), "Asia/Shanghai", MET)
+    for verdict in (Verdict.NEW, Verdict.UNCHANGED, Verdict.UNCHANGED):
+        with Archive(tmp_path, render_bare, read=partial(parse_post, bare_form="html")) as archive:
+            (outcome,) = archive.commit([candidate])
+        assert outcome.verdict is verdict
+        if verdict is Verdict.NEW:
+            (tmp_path / "ledger.sqlite3").unlink()
+    assert len(posts_of(tmp_path)) == 1
 
 
 def test_locked_ledger_is_named(tmp_path):
@@ -740,6 +770,50 @@ def test_ledger_without_a_seal_is_looked_through(tmp_path):
     with open_archive(tmp_path) as archive:
         assert "damaged" in archive.warnings[0]
     assert set(run(tmp_path, *many(30))) == {Verdict.UNCHANGED, Verdict.DUPLICATE}
+    assert findings(tmp_path) == []
+
+
+def damage_emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def damage_schema(path: Path) -> None:
+    """Puts bytes into the schema that SQLite names in its message, and Python cannot decode."""
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"CREATE TABLE validator", b"CREATE TABL\xe1 validator", 1))
+
+
+def damage_column(path: Path) -> None:
+    """Leaves a database that is sound for SQLite."""
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"  file_hash BLOB,", b"  fole_hash BLOB,", 1))
+
+
+@pytest.mark.parametrize("damage", [damage_emptied, damage_schema, damage_column])
+def test_damage_without_a_seal_is_noticed_when_the_ledger_is_opened(tmp_path, damage):
+    run(tmp_path, *many(30))
+    run(tmp_path, meet("第0篇改了。", guid="0", hours=1))
+    before = posts_of(tmp_path)
+    (tmp_path / "ledger.sqlite3-seal").unlink()
+    damage(tmp_path / "ledger.sqlite3")
+    with open_archive(tmp_path) as archive:
+        (warning,) = archive.warnings
+        assert "made again from the posts" in warning
+        archive.commit([*many(30), meet("第0篇。", guid="new")])
+    assert posts_of(tmp_path) == before
+    assert findings(tmp_path) == []
+
+
+def test_path_that_was_flipped_in_the_ledger_is_not_written_to(tmp_path):
+    run(tmp_path, meet())
+    before = posts_of(tmp_path)
+    (tmp_path / "ledger.sqlite3-seal").unlink()
+    path = tmp_path / "ledger.sqlite3"
+    path.write_bytes(path.read_bytes().replace(b"posts/stcn/", b"posts/{tcn/"))
+    with open_archive(tmp_path) as archive:
+        archive.commit([meet(hours=1)])
+        assert "damaged" in archive.warnings[0]
+    assert posts_of(tmp_path) == before
     assert findings(tmp_path) == []
 
 

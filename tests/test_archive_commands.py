@@ -108,6 +108,15 @@ def test_post_that_takes_over_a_removed_text_stays_as_it_is_and_lives_on(tmp_pat
     assert run(tmp_path, meet("丙", guid="2", hours=2)) == [Verdict.UPDATED]
 
 
+def test_removed_posts_that_had_one_text_are_both_proved(tmp_path):
+    run(tmp_path, meet("甲"), meet("乙", guid="2"))
+    run(tmp_path, meet("乙", hours=1))
+    paths = [path for path in posts_of(tmp_path) if path.startswith("posts/")]
+    for path in paths:
+        remove(tmp_path, path)
+    assert findings(tmp_path) == []
+
+
 URL = "https://www.stcn.example/article/1.html"
 
 
@@ -308,6 +317,38 @@ def test_verify_names(tmp_path, damage, reasons):
     damage(tmp_path, only_post(tmp_path))
     found = [line.partition(": ")[2].partition(":")[0] for line in findings(tmp_path)]
     assert sorted(found) == reasons
+
+
+@pytest.mark.parametrize("ledger_is_lost", [False, True])
+def test_revision_that_is_gone_is_named(tmp_path, ledger_is_lost):
+    for hours, text in enumerate("甲乙甲丙"):
+        run(tmp_path, meet(text, hours=hours))
+    if ledger_is_lost:
+        lose_ledger(tmp_path)
+        run(tmp_path)
+    (kept,) = (path for path, body in posts_of(tmp_path).items() if body == "乙")
+    (tmp_path / kept).unlink()
+    folder, name = os.path.split(kept)
+    assert findings(tmp_path) == [f"{folder}: missing: the ledger knows a version {name[-15:-3]}"]
+    with open_archive(tmp_path) as archive:
+        archive.rebuild()
+    assert findings(tmp_path) == []
+
+
+def damage_deleted(path: Path) -> None:
+    path.unlink()
+
+
+def damage_by_hand(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace("甲".encode(), "手".encode()))
+
+
+@pytest.mark.parametrize("damage", [damage_deleted, damage_by_hand])
+def test_version_that_was_gone_before_its_edit_is_not_asked_for(tmp_path, damage):
+    run(tmp_path, meet("甲"))
+    damage(tmp_path / path_of(tmp_path))
+    assert run(tmp_path, meet("乙", hours=1)) == [Verdict.UPDATED]
+    assert findings(tmp_path) == []
 
 
 def test_copy_under_another_name_is_named_after_a_rebuild_too(tmp_path):

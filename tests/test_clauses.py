@@ -55,6 +55,19 @@ def test_a_repost_shares_sampled_clauses():
         assert len({*samples[0]} & {*samples[1]}) >= (2 if len(samples[0]) >= 4 else 1), name
 
 
+NOTICE = """{}公告，股东启明创投拟减持公司股份不超过412.6万股，即不超过公司总股本的2%。
+减持原因为自身资金需要，股份来源为首次公开发行前取得的股份。
+本次减持计划的实施不会导致公司控制权发生变更，不会对公司治理结构产生重大影响。"""
+
+
+@pytest.mark.parametrize(
+    "name", ["瑞丰高科", "瑞丰高科(300988.SZ)", "瑞丰高科（SZ300988）", "瑞丰高科6月15日晚间"]
+)
+def test_code_of_a_stock_is_no_number_that_differs(name):
+    one = sign_text("瑞丰高科（300988）：股东拟减持", NOTICE.format("瑞丰高科（300988）"))
+    assert is_near(one, sign_text("瑞丰高科遭股东减持", NOTICE.format(name)))
+
+
 @pytest.mark.parametrize("path", SIBLINGS, ids=lambda path: path.stem)
 def test_siblings_in_the_same_frame_are_no_reposts(path):
     title, *lines = path.read_text("utf-8").splitlines()

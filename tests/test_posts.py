@@ -287,6 +287,24 @@ def test_category_lists(lines, expected):
 
 
 @pytest.mark.parametrize(
+    "named", [("", "证券时报网", "要闻"), ("金融", "证券时报网", ""), ("", "", "")], ids=str
+)
+@pytest.mark.parametrize("dialect", ["hexo", "hexo-seed"])
+def test_two_categories_beside_their_author_come_back(dialect, named):
+    section, label, channel = named
+    article = Article(
+        title="x",
+        section=section,
+        label=label,
+        channel=channel,
+        published=datetime(2026, 6, 4, tzinfo=UTC),
+    )
+    post = parse_post(render_post(article, dialect=dialect, extra_keys=False))
+    assert (post.article.section, post.article.label, post.article.channel) == named
+    assert post.warnings == []
+
+
+@pytest.mark.parametrize(
     ("tail", "url"),
     [
         ("\n<http://a.example/1.html>", "http://a.example/1.html"),

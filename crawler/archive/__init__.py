@@ -172,24 +172,30 @@ class Archive:
         try:
             if known and self._marker.is_alone and not self._marker.others_died:
                 self._question_seal()
-            ledger = Ledger(path, wait_s=self._patience)
+            self._enter_ledger(is_missing=not known)
         except DamagedLedgerError as error:
             self._put_aside(error)
-            known = True  # and said so
-            ledger = Ledger(path, wait_s=self._patience)
-        self._ledger = ledger
-        if ledger.is_new and has_posts(self.root):
-            if not known:
-                self._warn(f"{path}: missing, made again from the posts")
-            with self._settling():
-                finish_removals(self.root, ledger)
-                adopt_files(self.root, ledger, self._read)
-        if ledger.is_new:
-            self._unsettled = False
-        # Look-ups have a connection of their own: they never wait for a group being written.
-        self._reader = Ledger(path, wait_s=self._patience)
+            self._enter_ledger()
+
+    def _enter_ledger(self, *, is_missing: bool = False) -> None:
+        path = self._path
+        self._ledger = Ledger(path, wait_s=self._patience)
+        try:
+            if self._ledger.is_new and has_posts(self.root):
+                if is_missing:
+                    self._warn(f"{path}: missing, made again from the posts")
+                with self._settling():
+                    finish_removals(self.root, self._ledger)
+                    adopt_files(self.root, self._ledger, self._read)
+            if self._ledger.is_new:
+                self._unsettled = False
+            self._finish()
+            # Look-ups have a connection of their own: they never wait for a group being written.
+            self._reader = Ledger(path, wait_s=self._patience)
+        except DamagedLedgerError:
+            self._ledger.close()
+            raise
         self._file = _identify_inode(path)
-        self._finish()
 
     def _finish(self) -> None:
         """Does the rest of what a removal or a rewrite was killed in."""
@@ -213,6 +219,8 @@ class Archive:
 
     def _check_ledger(self) -> None:
         with contextlib.closing(Ledger(self._path, wait_s=self._patience)) as ledger:
+            if ledger.is_new:  # no longer so, now that its tables are made
+                raise DamagedLedgerError(f"{self._path}: is empty")
             ledger.check()
 
     def _put_aside(self, error: DamagedLedgerError) -> None:

@@ -62,6 +62,12 @@ def name_post(source: str, identity: bytes, at: datetime, zone: tzinfo) -> str:
     )
 
 
+def is_name_of(path: str, source: str, identity: bytes) -> bool:
+    """Tells whether a path is one that a post of this source and identity can have."""
+    folder, digits = f"posts/{name_folder(source)}/", identity.hex()[:12]
+    return path.startswith(folder) and path.endswith(f"-{digits}.md")
+
+
 def name_revision(post_path: str, at: datetime, content_hash: str) -> str:
     """Gives the path of an old version: ``at`` is when that version was written."""
     stamp = at.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")

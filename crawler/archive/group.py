@@ -21,6 +21,7 @@ from crawler.archive.decide import (
     add_entry,
     decide,
     identify_article,
+    is_name_of,
     name_post,
     name_revision,
     tells_better,
@@ -30,7 +31,7 @@ from crawler.archive.ledger import REBUILT, Carrier, ClauseRow, Ledger, PostRow,
 from crawler.archive.rebuild import Reader
 from crawler.article import Article
 from crawler.clauses import Signature, share_of, sign
-from crawler.errors import ArchiveError
+from crawler.errors import ArchiveError, DamagedLedgerError
 from crawler.fingerprint import content_hash
 
 # Gives a post's bytes; the zone is the source's.
@@ -80,11 +81,13 @@ class Group:
         self._near = near
         self._next_number = ledger.next_number()
         # What the ledger will be told: rows by number, those among them that are new, the carriers
-        # with their posts' numbers, the texts that posts have or had.
+        # with their posts' numbers, the texts that posts have or had: by text, the post that had it
+        # first, and each with every post that it is or was a version of.
         self._rows: dict[int, PostRow] = {}
         self._new: set[int] = set()
         self._carriers: dict[bytes, tuple[Carrier, int]] = {}
         self._texts: dict[bytes, int] = {}
+        self._versions: set[tuple[bytes, int]] = set()
         # Signatures of live texts, as far as this group needed them.
         self._signatures: dict[int, Signature] = {}
         # Numbers of known posts whose files change; what is learned of removed ones.
@@ -129,7 +132,11 @@ class Group:
             carrier.identity = old.identity
             healed = False
             own = post.identity == old.identity
-            if verdict is Verdict.UPDATED and old.entry == REBUILT and self._had(post, content):
+            if (
+                verdict is Verdict.UPDATED
+                and old.entry == REBUILT
+                and (self._had(post, content) or _is_title_of(article, post))
+            ):
                 # The ledger was made again from files, which do not tell who carried what: this
                 # carrier stands at an older version, while another one brought the live one.
                 verdict = Verdict.UNCHANGED
@@ -252,7 +259,7 @@ class Group:
         self._next_number += 1
         self._rows[post.id] = post
         self._new.add(post.id)
-        self._texts[content] = post.id
+        self._note_version(post, content)
         self._carriers[identity] = (carrier, post.id)
         if os.path.lexists(f"{self._root}/{path}"):
             # A file that no ledger row tells of: this very version, or one that is to be kept.
@@ -300,7 +307,7 @@ class Group:
         post.written_at = int(candidate.met_at.timestamp())
         self._rows[post.id] = post
         self._changed.add(post.id)
-        self._texts.setdefault(content, post.id)
+        self._note_version(post, content)
         self._sign_anew(post, before, article)
         if there is not None:
             if self._hash_of(there) == article.hash:
@@ -308,6 +315,8 @@ class Group:
                 self._take_over(post, there)
                 return
             self._keep(post, there, at=datetime.fromtimestamp(before.written_at, UTC))
+        elif before.id not in self._new:
+            self._ledger.note_lost(before.id, before.hash)
         self._put(post, self._render(article, candidate.timezone))
 
     def _improve(self, post: PostRow, candidate: Candidate) -> None:
@@ -336,8 +345,13 @@ class Group:
         self._sign_anew(post, replace(post), told)
         self._put(post, self._render(told, candidate.timezone))
 
+    def _note_version(self, post: PostRow, content: bytes) -> None:
+        self._texts.setdefault(content, post.id)
+        self._versions.add((content, post.id))
+
     def _had(self, post: PostRow, content: bytes) -> bool:
-        return self._texts.get(content) == post.id or self._ledger.had_version(post.id, content)
+        known = (content, post.id) in self._versions
+        return known or self._ledger.had_version(post.id, content)
 
     def _heal(self, post: PostRow, candidate: Candidate, *, own: bool) -> bool:
         """Writes the file again when it is missing or is not what we wrote; keeps the odd one."""
@@ -346,6 +360,9 @@ class Group:
         stamp = stamp_of(f"{self._root}/{post.path}")
         if stamp == Stamp(post.size, post.mtime_ns):
             return False
+        if stamp is None and not is_name_of(post.path, post.source, post.identity):
+            # It is the row that is wrong, not the file that is gone.
+            raise DamagedLedgerError(f"{self._ledger.path}: damaged (post {post.id})")
         there = self._read(post.path) if stamp else None
         if stamp and there is not None:
             digest = sha256(there).digest()
@@ -450,8 +467,7 @@ class Group:
         self._ledger.add_tombstone_keys(
             (key, removed.post) for key, removed in self._tombstones.items()
         )
-        self._ledger.add_versions((row.hash, row.id) for row in self._rows.values())
-        self._ledger.add_versions(self._texts.items())
+        self._ledger.add_versions(self._versions)
         self._ledger.put_carriers(self._carriers.values())
 
 
@@ -462,6 +478,15 @@ def _dated(candidate: Candidate) -> Article:
     return replace(
         candidate.article, published=candidate.met_at.replace(microsecond=0), dated="fetched"
     )
+
+
+def _is_title_of(article: Article, post: PostRow) -> bool:
+    """Tells whether an article without text is what a post's file alone told. A file without extra
+    keys need not tell the address, which goes into the hash of such an article."""
+    if article.body:
+        return False
+    bare = replace(article, canonical_url=None, guid=None)
+    return content_hash(bare) == f"sha256:{post.hash.hex()}"
 
 
 def _list_clauses(signature: Signature, post: PostRow) -> list[ClauseRow]:

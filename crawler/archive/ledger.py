@@ -29,6 +29,8 @@ _TRY_S = 0.1
 # is the one that can come.)
 _DAMAGED = ("CORRUPT", "NOTADB", "FORMAT", "ERROR", "MISMATCH", "CONSTRAINT")
 _LOCKED = ("BUSY", "LOCKED", "PROTOCOL")
+# SQLite's message about a damaged schema has its bytes in it, which Python then fails to decode.
+_FAULTS = (sqlite3.Error, UnicodeDecodeError)
 # The entry digest of a carrier that was learned from a file, not from a feed.
 REBUILT = b""
 # How far apart, by publication, a text and its re-post may be.
@@ -205,7 +207,7 @@ class Ledger:
                 isolation_level=None,
                 check_same_thread=False,
             )
-        except sqlite3.Error as error:
+        except _FAULTS as error:
             raise self._name(error) from error
         try:
             self._prepare(read_only)
@@ -252,19 +254,19 @@ class Ledger:
     def _rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         try:
             return self._db.execute(sql, values).fetchall()
-        except sqlite3.Error as error:
+        except _FAULTS as error:
             return self._insist(error, sql, values).fetchall()
 
     def _stream(self, sql: str) -> Iterator[tuple[Any, ...]]:
         try:
             yield from self._db.execute(sql)
-        except sqlite3.Error as error:
+        except _FAULTS as error:
             raise self._name(error) from error
 
     def _row(self, sql: str, *values: object) -> tuple[Any, ...] | None:
         try:
             row: tuple[Any, ...] | None = self._db.execute(sql, values).fetchone()
-        except sqlite3.Error as error:
+        except _FAULTS as error:
             row = self._insist(error, sql, values).fetchone()
         return row
 
@@ -275,31 +277,32 @@ class Ledger:
     def _run(self, sql: str, *values: object) -> None:
         try:
             self._db.execute(sql, values)
-        except sqlite3.Error as error:
+        except _FAULTS as error:
             self._insist(error, sql, values)
 
     def _run_many(self, sql: str, rows: Iterable[tuple[object, ...]]) -> None:
         try:
             self._db.executemany(sql, rows)
-        except sqlite3.Error as error:
+        except _FAULTS as error:
             raise self._name(error) from error
 
-    def _insist(self, error: sqlite3.Error, sql: str, values: tuple[object, ...]) -> sqlite3.Cursor:
+    def _insist(self, error: Exception, sql: str, values: tuple[object, ...]) -> sqlite3.Cursor:
         """Tries a statement again while somebody else has the ledger locked."""
         for _ in self._patience.tries():
             if not _error_name(error).startswith(_LOCKED):
                 break
             try:
                 return self._db.execute(sql, values)
-            except sqlite3.Error as again:
+            except _FAULTS as again:
                 error = again
         raise self._name(error) from error
 
-    def _name(self, error: sqlite3.Error) -> LedgerError:
+    def _name(self, error: Exception) -> LedgerError:
         name = _error_name(error)
         if name.startswith(_LOCKED):
             return LedgerError(f"{self.path}: locked by another program")
-        if name.startswith(_DAMAGED) or "decode to UTF-8" in str(error):
+        unreadable = isinstance(error, UnicodeDecodeError) or "decode to UTF-8" in str(error)
+        if name.startswith(_DAMAGED) or unreadable:
             return DamagedLedgerError(f"{self.path}: damaged ({error})")
         return LedgerError(f"{self.path}: {error}")
 
@@ -462,6 +465,15 @@ class Ledger:
             versions[post].append(content)
         return versions
 
+    def list_old_versions(self) -> Iterator[tuple[str, bytes, bytes]]:
+        """Yields path and live hash of a post, and the hash of a version that it had; but none that
+        was gone from the disk before it could be kept."""
+        yield from self._stream(
+            "SELECT p.path, p.hash, v.hash FROM version v JOIN post p ON p.id = v.post"
+            " WHERE v.hash != p.hash AND NOT EXISTS"
+            " (SELECT 1 FROM note WHERE key = 'lost ' || v.post || ' ' || lower(hex(v.hash)))"
+        )
+
     def has_tombstones(self) -> bool:
         return bool(self._one("SELECT EXISTS (SELECT 1 FROM tombstone)"))
 
@@ -479,8 +491,9 @@ class Ledger:
         rows = self._rows("SELECT * FROM removed ORDER BY path")
         return {row[1]: RemovedRow(*row) for row in rows}
 
-    def list_tombstone_keys(self, number: int) -> set[bytes]:
-        return {row[0] for row in self._rows("SELECT key FROM tombstone WHERE post = ?", number)}
+    def find_tombstone_keys(self, keys: Iterable[bytes]) -> set[bytes]:
+        """Gives those of the keys that some tombstone has."""
+        return {key for key in keys if self._row("SELECT 1 FROM tombstone WHERE key = ?", key)}
 
     @property
     def generation(self) -> str:
@@ -556,6 +569,7 @@ class Ledger:
             "rewrite",
         ):
             self._run(f"DELETE FROM {table}")
+        self._run("DELETE FROM note WHERE key LIKE 'lost %'")
         self._begin_generation()
 
     def _begin_generation(self) -> None:
@@ -690,6 +704,10 @@ class Ledger:
             ((_period_of(at), clause, at, number) for clause, at, number in rows),
         )
 
+    def note_lost(self, number: int, content: bytes) -> None:
+        """Notes that a version was not there any more when it was to be kept."""
+        self.put_note(f"lost {number} {content.hex()}", "")
+
     def put_carriers(self, carriers: Iterable[tuple[Carrier, int]]) -> None:
         """Notes carriers, each with the number of its post."""
         self._run_many(
@@ -718,6 +736,6 @@ class Ledger:
         self._run("INSERT OR REPLACE INTO validator VALUES (?,?,?,?,?,?)", *astuple(validator))
 
 
-def _error_name(error: sqlite3.Error) -> str:
+def _error_name(error: Exception) -> str:
     """Gives SQLite's name of an error, without its prefix; nothing where it has none."""
     return str(getattr(error, "sqlite_errorname", "")).removeprefix("SQLITE_")

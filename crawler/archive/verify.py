@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -119,7 +120,9 @@ def verify(
         for reason in reasons:
             proof.find(name, reason)
     known = {name.removeprefix("posts/").removesuffix(".md") for name in missing}
-    _prove_revisions(root, read, proof, is_alive, known)
+    gone = _Gone(ledger)
+    _prove_revisions(root, read, proof, is_alive, known, gone)
+    _prove_versions(ledger, gone, proof, others=others)
     _prove_tombstones(root, ledger, proof, is_alive)
     return proof
 
@@ -216,6 +219,7 @@ def _prove_revisions(
     proof: Proof,
     is_alive: Callable[[str], bool],
     known: Iterable[str],
+    gone: _Gone,
 ) -> None:
     for name in walk_files(root, "revisions"):
         if is_temp(name):
@@ -230,6 +234,7 @@ def _prove_revisions(
         if match is None:
             proof.find(name, _FOREIGN)
             continue
+        gone.meet(match["post"], match["digits"])
         try:
             data, _ = read_file(root / name)
         except ArchiveError as error:
@@ -240,6 +245,48 @@ def _prove_revisions(
             proof.find(name, "changed: title and text do not give the digits in its name")
         if match["post"] not in known and not os.path.lexists(root / f"posts/{match['post']}.md"):
             proof.find(name, "left over: its post is not there")
+
+
+class _Gone:
+    """The old versions that the ledger knows and no revision is met of.
+
+    To be made before the revisions are walked: files come before rows. A post that was edited by
+    hand, or read in another form, is kept under digits that no version has, in place of one.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._live: dict[str, str] = {}
+        self._old: defaultdict[str, set[str]] = defaultdict(set)
+        self._odd: Counter[str] = Counter()
+        for path, live, old in ledger.list_old_versions():
+            post = path.removeprefix("posts/").removesuffix(".md")
+            self._live[post] = live.hex()[:12]
+            self._old[post].add(old.hex()[:12])
+        self._unmet = {post: set(digits) for post, digits in self._old.items()}
+
+    def meet(self, post: str, digits: str) -> None:
+        if digits in self._old.get(post, ()):
+            self._unmet[post].discard(digits)
+        elif digits != self._live.get(post):
+            self._odd[post] += 1
+
+    def list_missing(self) -> Iterator[tuple[str, str]]:
+        """Yields post, as below ``posts/`` without its ending, and digits."""
+        for post, digits in sorted(self._unmet.items()):
+            if len(digits) > self._odd[post]:
+                yield from ((post, one) for one in sorted(digits))
+
+
+def _prove_versions(ledger: Ledger, gone: _Gone, proof: Proof, *, others: bool) -> None:
+    missing = list(gone.list_missing())
+    if missing and others:
+        # A removal takes the files first; now nobody is in the middle of one.
+        with contextlib.closing(Ledger(ledger.path)) as current, current.transaction():
+            posts = current.find_posts_at(f"posts/{post}.md" for post, _ in missing)
+        standing = {post.path for post in posts}
+        missing = [found for found in missing if f"posts/{found[0]}.md" in standing]
+    for post, digits in missing:
+        proof.find(f"revisions/{post}", f"missing: the ledger knows a version {digits}")
 
 
 def _has_digits(data: bytes, digits: str, read: Reader) -> bool:
@@ -270,7 +317,7 @@ def _prove_tombstones(
             proof.find(name, "damaged: no tombstone can be read there")
         elif row is None:
             proof.find(name, "unfinished: the ledger does not know of this removal")
-        elif not tombstone.keys <= ledger.list_tombstone_keys(row.post):
+        elif tombstone.keys != ledger.find_tombstone_keys(tombstone.keys):
             proof.find(name, "changed: not the identities and hashes that the ledger knows")
     for name in removed:
         proof.find(name, "missing: the ledger knows this tombstone")
