@@ -20,7 +20,7 @@ from crawler.options import Options, read_options
 from crawler.probe import Finding, match_rules, probe_document, write_source
 from crawler.sources import Source
 from crawler.spiders.fetch import fetch, speak_softly
-from crawler.spiders.visit import response_time
+from crawler.spiders.responses import read_header, response_time
 
 _MOST_LISTED = 5
 _MOST_SHOWN = 3_000  # characters of the post
@@ -111,15 +111,10 @@ def _probe(response: Response, options: Options) -> Finding:
     return probe_document(
         response.body,
         url=response.url,
-        content_type=_content_type(response),
+        content_type=read_header(response, "Content-Type"),
         timezone=options.timezone,
         now=response_time(response),
     )
-
-
-def _content_type(response: Response) -> str | None:
-    value = response.headers.get("Content-Type")
-    return value.decode("latin-1") if value else None
 
 
 _SECOND_LEVELS = frozenset(("com", "net", "org", "gov", "edu", "ac", "co"))
@@ -156,7 +151,7 @@ def _print_matches(sources: list[Source], response: Response) -> list[str]:
         sources,
         response.body,
         url=response.url,
-        content_type=_content_type(response),
+        content_type=read_header(response, "Content-Type"),
         now=response_time(response),
     )
     # A source with twelve channels of one layout has that layout once.

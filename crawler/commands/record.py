@@ -22,7 +22,7 @@ from crawler.pages import check_is_text, read_page
 from crawler.posts import render_post
 from crawler.sources import Source
 from crawler.spiders.fetch import fetch, speak_softly
-from crawler.spiders.visit import response_time
+from crawler.spiders.responses import read_header, response_time
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9]+")
 
@@ -112,8 +112,7 @@ def _find_folder(source: Source, options: Options) -> Path:
 
 def _make_drafts(response: Response, source: Source, options: Options) -> tuple[bytes, ...]:
     """The page, what is expected of it, and its post. Raises PageError."""
-    value = response.headers.get("Content-Type")
-    content_type = value.decode("latin-1") if value else None
+    content_type = read_header(response, "Content-Type")
     check_is_text(response.body, url=response.url, content_type=content_type)
     text = decode_text(response.body, content_type=content_type, kind="html").text
     page = read_page(

@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from crawler.middlewares import AddressGuard, make_request
 from crawler.options import list_download_settings
 from crawler.sources import Source
-from crawler.spiders.visit import say_failure
+from crawler.spiders.responses import say_failure
 
 # Gives the address to fetch next, None for none.
 Choose = Callable[[Response], str | None]

@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from scrapy import Request
-from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
 from scrapy.spidermiddlewares.httperror import HttpError
 from twisted.python.failure import Failure
@@ -27,17 +26,15 @@ from crawler.archive import Archive, Validator
 from crawler.archive.decide import identify
 from crawler.article import Article, Entry, Feed
 from crawler.bylines import clean_byline
-from crawler.dates import parse_date
 from crawler.drift import Sight, Watch, find_drift
 from crawler.encoding import decode_text
-from crawler.errors import DownloadError, FeedError, GonePageError, HostGivenUpError, PageError
-from crawler.extensions import say_error
+from crawler.errors import FeedError, GonePageError, HostGivenUpError, PageError
 from crawler.feeds import parse_feed
 from crawler.feeds.fields import DATES_WITHOUT_ZONE, count_visible
 from crawler.feeds.lists import MATCHED_NOTHING, find_next_pages
 from crawler.feeds.whole import is_whole
 from crawler.items import NewsItem, Ticket
-from crawler.manners import SILENCE, SOURCE, say_silence
+from crawler.manners import SOURCE
 from crawler.middlewares import make_request
 from crawler.options import Options
 from crawler.pages import Page, check_is_text, read_page
@@ -54,6 +51,13 @@ from crawler.schedule import (
 from crawler.sources import FeedRule, PageRule, Source
 from crawler.sources.rules import AUTO
 from crawler.spiders.arguments import Wanted
+from crawler.spiders.responses import (
+    is_for_good,
+    is_missing,
+    read_header,
+    response_time,
+    say_failure,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -63,8 +67,6 @@ BIG_DOCUMENT = 256 * 1024
 ENTRIES_AT_ONCE = 256
 # How a title ends that a list has cut.
 _CUT = ("…", "...", "..")
-# An HTTP status that will be the same tomorrow: the article is written from the feed's own text.
-GONE = frozenset((401, 403, 404, 405, 410, 414, 451))
 # An index may list thousands of sitemaps; the newest come first or the operator names one.
 MOST_FOLLOWED = 50
 # Pages of a list that a run reads at most: where the rule names no number, and where the operator
@@ -237,7 +239,7 @@ class Visit:
         rule = listing.rule
         report.bytes += len(response.body)
         digest = sha256(response.body).digest()
-        self._fresh_s = max(self._fresh_s, read_freshness(_header(response, "Cache-Control")))
+        self._fresh_s = max(self._fresh_s, read_freshness(read_header(response, "Cache-Control")))
         if listing.page == 1:
             known = self._find_validator(listing) if listing.was_whole else None
             if response.status == 304 or (known and known.body == digest):
@@ -308,8 +310,8 @@ class Visit:
             Validator(
                 source=self.source.name,
                 url=listing.key,
-                etag=_header(response, "ETag"),
-                last_modified=_header(response, "Last-Modified"),
+                etag=read_header(response, "ETag"),
+                last_modified=read_header(response, "Last-Modified"),
                 body=digest,
                 at=int(met_at.timestamp()),
             ),
@@ -406,7 +408,7 @@ class Visit:
             return parse_feed(
                 response.body,
                 url=response.url,
-                content_type=_header(response, "Content-Type"),
+                content_type=read_header(response, "Content-Type"),
                 rule=rule,
                 timezone=self.source.timezone,
                 now=response_time(response),
@@ -439,10 +441,10 @@ class Visit:
         request: Request = failure.request  # type: ignore[attr-defined]
         listing: _Listing = request.cb_kwargs["listing"]
         self._hear(failure)
-        if listing.day and _is_missing(failure):
+        if listing.day and is_missing(failure):
             self.report.warn(f"no issue of {listing.day}: {say_failure(failure)}", request.url)
             return
-        if listing.page > 1 and listing.rule.next_url and _is_missing(failure):
+        if listing.page > 1 and listing.rule.next_url and is_missing(failure):
             # Pages that are counted on end where one is missing; the second rarely is.
             if listing.page == 2:
                 self.report.warn(f"no page 2 of the list: {say_failure(failure)}", request.url)
@@ -454,7 +456,7 @@ class Visit:
         """Notes how long the server asks to be left alone."""
         if isinstance(failure.value, HttpError):
             response = failure.value.response
-            asked = read_retry_after(_header(response, "Retry-After"), now=datetime.now(UTC))
+            asked = read_retry_after(read_header(response, "Retry-After"), now=datetime.now(UTC))
             self._retry_after_s = max(self._retry_after_s, asked)
         elif isinstance(failure.value, HostGivenUpError):
             self._retry_after_s = max(self._retry_after_s, failure.value.retry_after_s)
@@ -626,7 +628,7 @@ class Visit:
 
     def _read_text(self, response: Response) -> str:
         """The decoded page. Raises PageError for what is no text."""
-        content_type = _header(response, "Content-Type")
+        content_type = read_header(response, "Content-Type")
         check_is_text(response.body, url=response.url, content_type=content_type)
         decoded = decode_text(response.body, content_type=content_type, kind="html")
         if decoded.guessed:
@@ -904,48 +906,3 @@ def digest_entry(entry: Entry) -> bytes:
     times = [at.timestamp() if at else 0 for at in dates]
     told = (entry.title, entry.summary or "", entry.content or "", repr(times))
     return sha256("\0".join(told).encode("utf-8", "replace")).digest()[:16]
-
-
-def response_time(response: Response) -> datetime:
-    """Gives the moment the response speaks of: its Date, less the time it lay in a cache."""
-    at = parse_date(_header(response, "Date") or "", timezone="UTC")
-    age = _header(response, "Age") or ""
-    if at is None:
-        return datetime.now(UTC)
-    return at - timedelta(seconds=int(age)) if age.isdecimal() and len(age) < 9 else at
-
-
-def say_failure(failure: Failure) -> str:
-    """Gives the reason of a failed request in a few words."""
-    error = failure.value
-    if isinstance(error, HttpError):
-        return f"HTTP {error.response.status}"
-    if isinstance(error, DownloadError):
-        return str(error)
-    if isinstance(error, ValueError):  # raised by Scrapy and Twisted for what is no address
-        return f"refused address: it cannot be read: {error}"
-    if "max redirections" in str(error):
-        return "refused: more redirects than REDIRECT_MAX_TIMES"
-    if isinstance(error, SILENCE):
-        return say_silence(error)
-    if isinstance(error, IgnoreRequest):
-        return str(error).lower() if "robots" in str(error).lower() else f"refused: {error}"
-    return say_error(failure)
-
-
-def is_for_good(failure: Failure) -> bool:
-    """Tells whether asking again tomorrow would bring the same."""
-    error = failure.value
-    if isinstance(error, HttpError):
-        return error.response.status in GONE
-    return isinstance(error, (IgnoreRequest, ValueError))
-
-
-def _is_missing(failure: Failure) -> bool:
-    error = failure.value
-    return isinstance(error, HttpError) and error.response.status in (404, 410)
-
-
-def _header(response: Response, name: str) -> str | None:
-    value = response.headers.get(name)
-    return value.decode("latin-1") if value else None
