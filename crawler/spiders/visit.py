@@ -54,6 +54,8 @@ from crawler.spiders.arguments import Wanted
 
 # Documents from this size on are parsed off the reactor, so that other downloads go on meanwhile.
 BIG_DOCUMENT = 256 * 1024
+# One at a time: together they are no faster, and each may take some hundred megabytes.
+_BIG_DOCUMENTS = asyncio.Lock()
 # After so many entries others have their turn, also where all of them are known already.
 ENTRIES_AT_ONCE = 256
 # How a title ends that a list has cut.
@@ -404,7 +406,10 @@ class Visit:
 
         packed = response.body.startswith(b"\x1f\x8b")
         is_big = packed or len(response.body) > BIG_DOCUMENT
-        return await asyncio.to_thread(read) if is_big else read()
+        if not is_big:
+            return read()
+        async with _BIG_DOCUMENTS:
+            return await asyncio.to_thread(read)
 
     def _follow(self, feed: Feed, listing: _Listing, response: Response) -> Iterator[Request]:
         """The feed that a page advertises, or the sitemaps of an index."""
