@@ -98,6 +98,8 @@ class Handler(HTTP11DownloadHandler):
             raise TooLargeResponse(f"larger than NEWS_MAX_BYTES, {most}") from error
         if response.headers.pop(_SURPLUS, None):
             raise CutResponse(f"cut: more than its {len(response.body)} bytes came")
+        if response.status == 206:
+            raise CutResponse("cut: HTTP 206, a part that nobody asked for")
         # Scrapy's word for a response that ends where the connection does, as HTTP/1.0 has it.
         has_no_length = "partial" in response.flags and "Content-Encoding" not in response.headers
         if has_no_length and lacks_end(response.body):

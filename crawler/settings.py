@@ -21,7 +21,7 @@ NEWS_MAX_ENTRIES = 200_000
 NEWS_MAX_BYTES = 64 * 1024 * 1024  # decoded; becomes DOWNLOAD_MAXSIZE
 NEWS_MAX_DEPTH = 200
 NEWS_MAX_ATTRIBUTES = 2_000  # of one element
-NEWS_MAX_TEXT = 2_000_000  # characters of one field
+NEWS_MAX_TEXT = 1_000_000  # characters of one field
 NEWS_MAX_SECONDS = 120  # a response, from the first byte asked to the last; DOWNLOAD_TIMEOUT
 NEWS_MAX_SOURCE_SECONDS = 600  # a source's part of a run; no bound with -a since
 

@@ -432,6 +432,13 @@ LIMITS = {
     "bytes": (gzip.compress(b" " * 2000), {"max_bytes": 1000}, "NEWS_MAX_BYTES"),
     "groups in groups": (rss("<item>" + "<source>" * 100_000), {}, "NEWS_MAX_DEPTH"),
     "tags": (rss("<a/>" * 1_100_000), {}, "NEWS_MAX_ENTRIES"),
+    "tags behind a comment": (
+        rss("<!--" + "<" * 1_100_000 + "-->" + "<a/>" * 1_100_000),
+        {},
+        "NEWS_MAX_ENTRIES",
+    ),
+    "values of JSON": (b'{"items":[' + b"[]," * 1_000_010 + b"0]}", {}, "NEWS_MAX_ENTRIES"),
+    "values of JSON that goes wrong": (b'{"items":[' + b"0," * 2_000_010, {}, "NEWS_MAX_ENTRIES"),
 }
 
 
@@ -445,6 +452,13 @@ def test_what_is_over_a_bound_is_refused_by_name(case):
 def test_levels_at_the_bound_are_read():
     markup = "<item><description>" + "<a>" * 8 + "</a>" * 8 + "</description></item>"
     assert len(read(rss(markup), max_depth=12).entries) == 1
+
+
+def test_commas_in_texts_are_no_values_and_tags_in_comments_no_tags():
+    data = b'{"version":"https://jsonfeed.org/version/1","items":[{"content_text":"%s"}]}'
+    assert len(read(data % (b'\\"[,{' * 800_000)).entries) == 1
+    comment = "<!--" + "<a b=c>" * 800_000 + "-->"
+    assert len(read(rss(f"{comment}<![CDATA[{comment}]]>{ITEM}")).entries) == 1
 
 
 def test_groups_without_end_in_a_damaged_feed_are_no_trouble():

@@ -521,6 +521,7 @@ BROKEN = {
     "half a header": (b"HTTP/1.1 200 OK\r\nContent-Ty", "no response: "),
     "no HTTP": (TEXT, "no response: "),
     "no HTML but SSH": (b"SSH-2.0-OpenSSH_9.9\r\n", "no response: "),
+    "a part that nobody asked for": (reply(TEXT[:800], "206 Partial Content", "Content-Range: bytes 0-799/9999"), "cut: HTTP 206"),
     "closed without a length": (b"HTTP/1.0 200 OK\r\nContent-Type: text/html\r\n\r\n" + TEXT[:800], "cut: no end of the document"),
 }  # fmt: skip
 WHOLE = {

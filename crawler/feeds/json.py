@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable
 from datetime import datetime, tzinfo
+from itertools import islice
 
 from crawler.article import Enclosure, Entry, Feed, Problem
 from crawler.dates import read_date
@@ -27,6 +28,11 @@ _WRAPPER_CHARS = 1_000
 _MAX_DAMAGES = 1_000
 
 _NEXT_OBJECT = re.compile(r"\s*+(?=\{)")
+# How many values and containers a document may have, and the texts among them. Python takes 60 to
+# 190 bytes for each; a feed of NEWS_MAX_ENTRIES short entries has half as many.
+_MAX_PARTS = 2_000_000
+_PART = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[{\[,]', re.DOTALL)
+
 _OPENING = re.compile(r"[{\[]")
 _LONE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _ITEMS = re.compile(r'"items"\s*+:\s*+\[')
@@ -39,8 +45,9 @@ def load_json(text: str, *, url: str, max_depth: int) -> object:
     objects one after the other (NDJSON) the list.
 
     Lone surrogates become U+FFFD. Raises FeedError when there is no JSON, LimitError when it has
-    more than ``max_depth`` levels.
+    more than ``max_depth`` levels or more values than there is memory for.
     """
+    _check_size(text, url)
     try:
         value = _load(text)
     except ValueError as error:
@@ -49,6 +56,15 @@ def load_json(text: str, *, url: str, max_depth: int) -> object:
         raise _too_deep(url, max_depth) from error
     _check_depth(value, url, max_depth)
     return _scrub(value) if _LONE_SURROGATE.search(text) else value
+
+
+def _check_size(text: str, url: str) -> None:
+    """Raises LimitError before a tree of millions of values is built, which no bytes bound."""
+    if sum(map(text.count, "{[,")) <= _MAX_PARTS:
+        return  # most documents; where texts are full of commas, a second look
+    parts = (match for match in _PART.finditer(text) if match[0][0] != '"')
+    if next(islice(parts, _MAX_PARTS, None), None) is not None:
+        raise LimitError(f"more than {_MAX_PARTS} values of JSON (NEWS_MAX_ENTRIES)", url=url)
 
 
 def _load(text: str) -> object:

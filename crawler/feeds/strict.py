@@ -19,7 +19,7 @@ _PIECE = 1 << 16
 # How many tags and attributes may stand without an entry. libxml2 takes about 100 bytes for each,
 # so this is 100 MB; the longest article seen had some 4,000.
 _MAX_PARTS = 1_000_000
-_NO_TAGS = re.compile(rb"<!--.*?(?:-->|\Z)|<!\[CDATA\[.*?(?:\]\]>|\Z)", re.DOTALL)
+_HIDDEN = re.compile(rb"<!(--|\[CDATA\[)")
 _ENTRY_START = re.compile(rb"<(?:[A-Za-z_][\w.-]{0,40}:)?(?:item|entry)[\s>]", re.IGNORECASE)
 _ENTRY_END = re.compile(rb"</(?:[A-Za-z_][\w.-]{0,40}:)?(?:item|entry)\s{0,9}>", re.IGNORECASE)
 _OPEN = 500  # of the 2,048 levels that libxml2 takes, a good part
@@ -54,7 +54,7 @@ def read_strictly(
     )
     names = reader.names
     previous: etree._Element | None = None
-    parts = 0
+    parts = counted = 0  # roughly, since ``since``; and exactly, before it
     since = begin
     view = memoryview(data)
     try:
@@ -73,12 +73,14 @@ def read_strictly(
                     previous = found
                     entries += 1
             if entries:
-                parts, since = 0, start
+                parts, counted, since = 0, 0, start
                 continue
             parts += piece.count(b"<") + piece.count(b"=")
-            if parts > _MAX_PARTS:
-                parts = _count_parts(data[since : start + _PIECE])
-                if parts > _MAX_PARTS:
+            if counted + parts > _MAX_PARTS:
+                found_parts, since = _count_parts(data, since, min(start + _PIECE, len(data)))
+                counted += found_parts
+                parts = 0
+                if counted > _MAX_PARTS:
                     reason = f"more than {_MAX_PARTS} tags without an entry (NEWS_MAX_ENTRIES)"
                     raise LimitError(reason, url=url)
         root = parser.close()
@@ -99,10 +101,25 @@ def read_strictly(
     reader.finish(root)
 
 
-def _count_parts(data: bytes) -> int:
-    """The tags and attributes in ``data``, which begins between two or in an earlier entry."""
-    bare = _NO_TAGS.sub(b"", data)
-    return bare.count(b"<") + bare.count(b"=")
+def _count_parts(data: bytes, begin: int, end: int) -> tuple[int, int]:
+    """The tags and attributes from ``begin`` to ``end``, and where to go on: what may be the start
+    of a comment or CDATA section that has not ended is left for then."""
+    parts = 0
+    position = begin
+    while (hidden := _HIDDEN.search(data, position, end)) is not None:
+        parts += _count(data, position, hidden.start())
+        mark = b"-->" if hidden[1] == b"--" else b"]]>"
+        close = data.find(mark, hidden.end(), end)
+        if close < 0:
+            return parts, hidden.start()
+        position = close + len(mark)
+    cut = data.rfind(b"<", max(position, end - len(b"<![CDATA[")), end)
+    end = cut if cut >= 0 else end
+    return parts + _count(data, position, end), end
+
+
+def _count(data: bytes, begin: int, end: int) -> int:
+    return data.count(b"<", begin, end) + data.count(b"=", begin, end)
 
 
 def _is_entry(element: etree._Element, reader: XmlReader, entry_names: frozenset[str]) -> bool:

@@ -1,20 +1,19 @@
 """A visit: what a run does at one source, from its feeds to its articles.
 
 Glue: what a feed or a page says is read in the pure rooms; here it is asked for, in the order
-feed, entries, pages. A spider makes one visit or many.
+feed, entries, pages. A spider makes one visit or many. What becomes of an entry's page is the
+business of ``articles``.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
-from functools import partial
 from hashlib import sha256
 from typing import Any
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from scrapy import Request
@@ -24,22 +23,17 @@ from twisted.python.failure import Failure
 
 from crawler.archive import Archive, Validator
 from crawler.archive.decide import identify
-from crawler.article import Article, Entry, Feed
-from crawler.bylines import clean_byline
-from crawler.drift import Sight, Watch, find_drift
-from crawler.encoding import decode_text
-from crawler.errors import FeedError, GonePageError, HostGivenUpError, PageError
+from crawler.article import Entry, Feed
+from crawler.drift import Watch, find_drift
+from crawler.errors import FeedError, HostGivenUpError
 from crawler.feeds import parse_feed
-from crawler.feeds.fields import DATES_WITHOUT_ZONE, count_visible
+from crawler.feeds.fields import DATES_WITHOUT_ZONE
 from crawler.feeds.lists import MATCHED_NOTHING, find_next_pages
 from crawler.feeds.whole import is_whole
 from crawler.items import NewsItem, Ticket
 from crawler.manners import SOURCE
 from crawler.middlewares import make_request
 from crawler.options import Options
-from crawler.pages import Page, check_is_text, read_page
-from crawler.pages.generic import complete_title
-from crawler.pages.noise import drop_noise
 from crawler.report import SourceReport
 from crawler.schedule import (
     SourceState,
@@ -48,11 +42,10 @@ from crawler.schedule import (
     read_freshness,
     read_retry_after,
 )
-from crawler.sources import FeedRule, PageRule, Source
-from crawler.sources.rules import AUTO
+from crawler.sources import FeedRule, Source
 from crawler.spiders.arguments import Wanted
+from crawler.spiders.articles import Articles, Asked, Listing
 from crawler.spiders.responses import (
-    is_for_good,
     is_missing,
     read_header,
     response_time,
@@ -63,10 +56,10 @@ logger = logging.getLogger(__name__)
 
 # Documents from this size on are parsed off the reactor, so that other downloads go on meanwhile.
 BIG_DOCUMENT = 256 * 1024
+# One at a time: together they are no faster, and each may take some hundred megabytes.
+_BIG_DOCUMENTS = asyncio.Lock()
 # After so many entries others have their turn, also where all of them are known already.
 ENTRIES_AT_ONCE = 256
-# How a title ends that a list has cut.
-_CUT = ("…", "...", "..")
 # An index may list thousands of sitemaps; the newest come first or the operator names one.
 MOST_FOLLOWED = 50
 # Pages of a list that a run reads at most: where the rule names no number, and where the operator
@@ -78,52 +71,6 @@ _MOST_DATES = 2_000
 # Feeds of a source whose entries are remembered, those met last: sitemaps come and go.
 _MOST_COUNTED = 100
 LIST_PRIORITY = 10_000
-
-
-@dataclass(slots=True)
-class _Listing:
-    """A declared list on its way, from its first page to its last.
-
-    ``rule`` has the address of this very document; ``day`` is that of an issue. ``was_whole`` says
-    that an earlier run came to the list's end, so this one may stop where everything is known.
-    """
-
-    rule: FeedRule
-    number: int
-    day: date | None = None
-    was_whole: bool = False
-    key: str = ""
-    ticket: Ticket | None = None
-    page: int = 1
-    rows: int = 0
-    waiting: list[str] = field(default_factory=list)
-    asked: set[str] = field(default_factory=set)
-    met: set[bytes] = field(default_factory=set)
-
-
-@dataclass(slots=True)
-class _Asked:
-    """An article page that was asked for in this run, and the feeds that wait for it."""
-
-    entry: Entry
-    feed: Feed
-    listing: _Listing
-    digest: bytes
-    tickets: list[Ticket]
-    done: bool = False
-    failed: bool = False
-
-
-@dataclass(slots=True)
-class _Parts:
-    """An article of several pages: ``bodies`` by address, None until it is there."""
-
-    asked: _Asked
-    item: NewsItem
-    rule: PageRule | None
-    bodies: dict[str, str | None]
-    missing: list[str] = field(default_factory=list)
-    given_up: bool = False
 
 
 class Visit:
@@ -148,7 +95,7 @@ class Visit:
         self._keep = keep
         self._goes_on = goes_on
         self._zone = ZoneInfo(source.timezone)
-        self._asked: dict[bytes, _Asked] = {}
+        self._asked: dict[bytes, Asked] = {}
         self._taken = 0
         self._watch = Watch()
         self._before = archive.find_state(source.name)
@@ -158,6 +105,16 @@ class Visit:
         self._retry_after_s = 0
         # Whoever asks for articles since a day has asked for something long.
         self._meta = {} if wanted.since else {SOURCE: source.name}
+        self._articles = Articles(
+            source,
+            options=options,
+            report=report,
+            watch=self._watch,
+            meta=self._meta,
+            forget=self._forget,
+            hear=self._hear,
+            say_unseen=self._say_unseen,
+        )
         self._unseen: set[object] = set()
         unseen = [feed for feed in source.feeds if not feed.verified]
         unseen_pages = [page for page in source.pages if not page.verified]
@@ -171,11 +128,11 @@ class Visit:
             if self._wanted.channel not in (None, rule.channel):
                 continue
             if not rule.is_dated:
-                yield self._ask_list(_Listing(rule, number))
+                yield self._ask_list(Listing(rule, number))
                 continue
             for day in self._list_days(rule, now):
                 dated = replace(rule, url=_write_day(rule.url, day))
-                yield self._ask_list(_Listing(dated, number, day=day))
+                yield self._ask_list(Listing(dated, number, day=day))
 
     def _list_days(self, rule: FeedRule, now: datetime) -> list[date]:
         """The days of a list that has an address for each, the newest first."""
@@ -190,7 +147,7 @@ class Visit:
             self.report.warn(f"{count} days asked for, the last {MOST_DAYS} are read", rule.url)
         return [last - timedelta(days=back) for back in range(min(count, MOST_DAYS))]
 
-    def _ask_list(self, listing: _Listing) -> Request:
+    def _ask_list(self, listing: Listing) -> Request:
         rule = listing.rule
         headers = dict(rule.headers)
         listing.key = self._validator_key(rule)
@@ -204,7 +161,7 @@ class Visit:
             headers["If-Modified-Since"] = known.last_modified
         return self._request_list(listing, headers)
 
-    def _request_list(self, listing: _Listing, headers: dict[str, str]) -> Request:
+    def _request_list(self, listing: Listing, headers: dict[str, str]) -> Request:
         return make_request(
             listing.rule.url,
             headers=headers,
@@ -229,12 +186,12 @@ class Visit:
         reading = repr((rule, source.pages, source.timezone, source.label, source.noise))
         return f"{rule.url} {sha256(reading.encode()).hexdigest()[:12]}"
 
-    def _find_validator(self, listing: _Listing) -> Validator | None:
+    def _find_validator(self, listing: Listing) -> Validator | None:
         """The validators of a list that was read to its end."""
         known = self._archive.find_validator(self.source.name, listing.key)
         return known if known and known.body else None
 
-    async def parse_feed(self, response: Response, listing: _Listing) -> AsyncIterator[Any]:
+    async def parse_feed(self, response: Response, listing: Listing) -> AsyncIterator[Any]:
         report = self.report
         rule = listing.rule
         report.bytes += len(response.body)
@@ -304,7 +261,7 @@ class Visit:
         self._settle(listing)
 
     def _open(
-        self, listing: _Listing, response: Response, feed: Feed, digest: bytes, met_at: datetime
+        self, listing: Listing, response: Response, feed: Feed, digest: bytes, met_at: datetime
     ) -> None:
         listing.ticket = Ticket(
             Validator(
@@ -322,12 +279,12 @@ class Visit:
         if not rule.verified:
             self._say_unseen(f"feed {listing.number}", response.url)
 
-    def _settle(self, listing: _Listing, *, failed: bool = False) -> None:
+    def _settle(self, listing: Listing, *, failed: bool = False) -> None:
         if listing.ticket:
             listing.ticket.settle(failed=failed)
 
     def _turn(
-        self, feed: Feed, listing: _Listing, url: str, fresh: int, unmet: int
+        self, feed: Feed, listing: Listing, url: str, fresh: int, unmet: int
     ) -> Request | None:
         """Gives the request for the list's next page, None where there is no reason to go on.
 
@@ -366,12 +323,12 @@ class Visit:
         listing.rule = replace(rule, url=address)
         return self._request_list(listing, dict(rule.headers))
 
-    def _forget(self, listing: _Listing) -> None:
+    def _forget(self, listing: Listing) -> None:
         if listing.was_whole:
             now = int(datetime.now(UTC).timestamp())
             self._keep(Validator(self.source.name, listing.key, None, None, b"", now))
 
-    def _list_failed(self, listing: _Listing, reason: str, url: str) -> None:
+    def _list_failed(self, listing: Listing, reason: str, url: str) -> None:
         if listing.page > 1:
             self.report.refuse(f"page {listing.page} of the list: {reason}", url)
             self._settle(listing, failed=True)
@@ -379,7 +336,7 @@ class Visit:
         self.report.feeds_failed += 1
         self.report.refuse(reason, url)
 
-    def _note_problems(self, feed: Feed, listing: _Listing, url: str) -> None:
+    def _note_problems(self, feed: Feed, listing: Listing, url: str) -> None:
         for problem in feed.problems:
             if self.source.zone_declared and problem.reason.startswith(DATES_WITHOUT_ZONE):
                 continue
@@ -420,9 +377,12 @@ class Visit:
 
         packed = response.body.startswith(b"\x1f\x8b")
         is_big = packed or len(response.body) > BIG_DOCUMENT
-        return await asyncio.to_thread(read) if is_big else read()
+        if not is_big:
+            return read()
+        async with _BIG_DOCUMENTS:
+            return await asyncio.to_thread(read)
 
-    def _follow(self, feed: Feed, listing: _Listing, response: Response) -> Iterator[Request]:
+    def _follow(self, feed: Feed, listing: Listing, response: Response) -> Iterator[Request]:
         """The feed that a page advertises, or the sitemaps of an index."""
         depth = response.meta.get("followed", 0)
         if depth >= 2:
@@ -433,13 +393,13 @@ class Visit:
         if len(urls) < len(feed.advertised) and feed.format == "sitemapindex":
             self.report.warn(f"{len(feed.advertised)} sitemaps, followed {len(urls)}", response.url)
         for url in urls:
-            request = self._ask_list(_Listing(replace(listing.rule, url=url), listing.number))
+            request = self._ask_list(Listing(replace(listing.rule, url=url), listing.number))
             request.meta["followed"] = depth + 1
             yield request
 
     def feed_failed(self, failure: Failure) -> None:
         request: Request = failure.request  # type: ignore[attr-defined]
-        listing: _Listing = request.cb_kwargs["listing"]
+        listing: Listing = request.cb_kwargs["listing"]
         self._hear(failure)
         if listing.day and is_missing(failure):
             self.report.warn(f"no issue of {listing.day}: {say_failure(failure)}", request.url)
@@ -477,7 +437,7 @@ class Visit:
                 entry.id = None
 
     def place_entry(
-        self, entry: Entry, feed: Feed, listing: _Listing, met_at: datetime
+        self, entry: Entry, feed: Feed, listing: Listing, met_at: datetime
     ) -> NewsItem | Request | None:
         """Gives the article of an entry, the request for its page, or None when neither is due."""
         report = self.report
@@ -507,7 +467,7 @@ class Visit:
             return None
         self._taken += 1
         ticket.open += 1
-        return self._make_item(entry, feed, listing, [ticket], digest, met_at, body)
+        return self._articles.make_item(entry, feed, listing, [ticket], digest, met_at, body)
 
     def _identify(self, entry: Entry) -> bytes:
         """The identity of an entry's article; of one that has only its text, that of the entry."""
@@ -533,7 +493,7 @@ class Visit:
         return True
 
     def _ask_page(
-        self, entry: Entry, feed: Feed, listing: _Listing, digest: bytes
+        self, entry: Entry, feed: Feed, listing: Listing, digest: bytes
     ) -> Request | None:
         ticket = listing.ticket
         assert ticket is not None
@@ -558,287 +518,9 @@ class Visit:
             return None
         self._taken += 1
         ticket.open += 1
-        asked = _Asked(entry, feed, listing, digest, [ticket])
+        asked = Asked(entry, feed, listing, digest, [ticket])
         self._asked[identity] = asked
-        return make_request(
-            entry.detail or entry.link or "",
-            callback=self.parse_page,
-            errback=self.page_failed,
-            cb_kwargs={"asked": asked},
-            meta=dict(self._meta),
-            dont_filter=True,
-        )
-
-    # ------------------------------------------------------------ pages
-
-    def parse_page(self, response: Response, asked: _Asked) -> Any:
-        entry = asked.entry
-        self.report.bytes += len(response.body)
-        try:
-            text = self._read_text(response)
-        except PageError as error:
-            return self._write_partial(asked, error.reason, response.url)
-        try:
-            page = self._read_page(text, response, self.source.pages, entry.published)
-        except PageError as error:
-            if not self.source.pages or isinstance(error, GonePageError):
-                return self._write_partial(asked, error.reason, response.url)
-            # The layout has changed, or is one that the rules do not know: to be met again.
-            self._give_up(asked)
-            self.report.refuse(error.reason, response.url)
-            return None
-        self.report.pages += 1
-        if page.rule and not page.rule.verified:
-            number = self.source.pages.index(page.rule) + 1
-            self._say_unseen(f"page {number}", response.url)
-        item = self._make_item(
-            entry,
-            asked.feed,
-            asked.listing,
-            asked.tickets,
-            asked.digest,
-            datetime.now(UTC),
-            page.article.body,
-        )
-        if page.rule is None and entry.title and not entry.title.endswith(_CUT):
-            page.article.title = ""  # guessed, where the feed tells
-        if not page.article.title and entry.title.endswith(_CUT):
-            page.article.title = complete_title(text, entry.title)
-        if self._is_vaguer(page, entry):
-            page.article.published = None
-        item.seen = partial(self._saw, page.rule, page.article, entry.published)
-        self._prefer(item, page.article)
-        item.base_url = response.url
-        others = self._list_others(page.others, response.url)
-        if not others:
-            asked.done = True
-            return item
-        parts = _Parts(asked, item, page.rule, dict.fromkeys(others))
-        return [self._ask_part(parts, url) for url in others]
-
-    def _is_vaguer(self, page: Page, entry: Entry) -> bool:
-        """Tells whether the page's date was guessed and is a day alone (at the top of many pages
-        today's stands), where the feed tells a time of day."""
-        if page.rule and (page.rule.published or page.rule.body != AUTO):
-            return False
-        zone = ZoneInfo(self.source.timezone)
-        dates = (page.article.published, entry.published)
-        has_clock = [at is not None and at.astimezone(zone).time() != time() for at in dates]
-        return has_clock == [False, True]
-
-    def _read_text(self, response: Response) -> str:
-        """The decoded page. Raises PageError for what is no text."""
-        content_type = read_header(response, "Content-Type")
-        check_is_text(response.body, url=response.url, content_type=content_type)
-        decoded = decode_text(response.body, content_type=content_type, kind="html")
-        if decoded.guessed:
-            self.report.warn(f"charset guessed: {decoded.encoding}", response.url)
-        if decoded.replaced:
-            self.report.warn(
-                f"{decoded.replaced} characters cannot be read in {decoded.encoding}", response.url
-            )
-        return decoded.text
-
-    def _read_page(
-        self,
-        text: str,
-        response: Response,
-        rules: Iterable[PageRule],
-        listed_at: datetime | None,
-    ) -> Page:
-        return read_page(
-            text,
-            url=response.url,
-            rule=tuple(rules) or None,
-            timezone=self.source.timezone,
-            now=response_time(response),
-            listed_at=listed_at,
-            max_depth=self._options.max_depth,
-            max_attributes=self._options.max_attributes,
-        )
-
-    def _prefer(self, item: NewsItem, page: Article) -> None:
-        """The page's own values beat the list's."""
-        for name in (
-            "title", "published", "updated", "byline", "origin", "editor", "subtitle", "lead",
-            "section", "channel", "image", "keywords", "stocks", "captions",
-        ):  # fmt: skip
-            if value := getattr(page, name):
-                setattr(item, name, value)
-        item.guid = item.guid or page.guid
-        self.report.see(page.published)
-
-    def _saw(
-        self, rule: PageRule | None, page: Article, listed_at: datetime | None, clean: Article
-    ) -> None:
-        """Takes note of an article as its page gave it, for what they look like together."""
-        length = len(clean.body) if clean.form == "text" else count_visible(clean.body)
-        url = clean.canonical_url or ""
-        title = page.title if rule and rule.title else clean.title
-        digest = sha256(clean.body.encode("utf-8", "replace")).digest() if clean.body else b""
-        self._watch.see(Sight(url, rule, title, length, page.published, listed_at, digest))
-
-    def page_failed(self, failure: Failure) -> Any:
-        request: Request = failure.request  # type: ignore[attr-defined]
-        asked: _Asked = request.cb_kwargs["asked"]
-        reason = say_failure(failure)
-        self._hear(failure)
-        if not is_for_good(failure):
-            self._give_up(asked)
-            self.report.refuse(f"{reason}; to be tried again next run", request.url)
-            return None
-        return self._write_partial(asked, reason, request.url)
-
-    # ------------------------------------------------------------ an article's other pages
-
-    def _list_others(self, urls: Iterable[str], url: str) -> list[str]:
-        """The further pages that are of the same site."""
-        host = urlsplit(url).netloc
-        return [other for other in urls if urlsplit(other).netloc == host]
-
-    def _ask_part(self, parts: _Parts, url: str) -> Request:
-        return make_request(
-            url,
-            callback=self.parse_part,
-            errback=self.part_failed,
-            cb_kwargs={"parts": parts, "url": url},
-            meta=dict(self._meta),
-            dont_filter=True,
-            priority=5,
-        )
-
-    def parse_part(self, response: Response, parts: _Parts, url: str) -> Any:
-        self.report.bytes += len(response.body)
-        try:
-            text = self._read_text(response)
-            rules = (parts.rule,) if parts.rule else ()
-            page = self._read_page(text, response, rules, parts.asked.entry.published)
-        except PageError as error:
-            self._part_failed(parts, error.reason, response.url)
-            return None
-        self.report.pages += 1
-        known = [parts.item.body, *filter(None, parts.bodies.values())]
-        parts.bodies[url] = "" if page.article.body in known else page.article.body
-        parts.item.captions |= page.article.captions
-        # Pages that the first one counted are all known, and counted again they get other names.
-        others = () if parts.rule and parts.rule.page_count else page.others
-        further = [
-            other
-            for other in self._list_others(others, response.url)
-            if other not in parts.bodies and other != parts.item.base_url
-        ][: MOST_FOLLOWED - len(parts.bodies)]
-        parts.bodies |= dict.fromkeys(further)
-        return [*(self._ask_part(parts, other) for other in further), *self._join(parts)]
-
-    def part_failed(self, failure: Failure) -> Any:
-        request: Request = failure.request  # type: ignore[attr-defined]
-        parts: _Parts = request.cb_kwargs["parts"]
-        reason = say_failure(failure)
-        self._hear(failure)
-        if not is_for_good(failure):
-            self._part_failed(parts, reason, request.url)
-            return None
-        url = request.cb_kwargs["url"]
-        number = list(parts.bodies).index(url) + 2
-        parts.bodies[url] = ""
-        parts.missing.append(f"page {number}: {reason}")
-        self.report.warn(f"written without page {number}: {reason}", url)
-        return list(self._join(parts))
-
-    def _part_failed(self, parts: _Parts, reason: str, url: str) -> None:
-        if not parts.given_up:
-            parts.given_up = True
-            self._give_up(parts.asked)
-        self.report.refuse(f"{reason}; the article is to be tried again next run", url)
-
-    def _join(self, parts: _Parts) -> Iterator[NewsItem]:
-        """The whole article, once all of its pages are there."""
-        bodies = parts.bodies.values()
-        if parts.given_up or any(body is None for body in bodies):
-            return
-        item = parts.item
-        item.body = "\n".join([item.body, *(self._clean(body or "") for body in bodies if body)])
-        item.partial = "; ".join(parts.missing) or None
-        if parts.missing:
-            self.report.partial += 1
-        parts.asked.done = True
-        yield item
-
-    def _write_partial(self, asked: _Asked, reason: str, url: str) -> NewsItem | None:
-        """Gives the article as the feed itself tells it, for a page that will never be had."""
-        asked.done = True
-        entry = asked.entry
-        text = entry.content or entry.summary or ""
-        if not (entry.title or text):
-            self.report.refuse(f"{reason}; the feed itself says nothing of it", url)
-            for ticket in asked.tickets:
-                ticket.settle()
-            return None
-        self.report.partial += 1
-        self.report.warn(f"written from the feed's own text: {reason}", url)
-        item = self._make_item(
-            entry,
-            asked.feed,
-            asked.listing,
-            asked.tickets,
-            asked.digest,
-            datetime.now(UTC),
-            text,
-        )
-        item.partial = reason
-        return item
-
-    def _give_up(self, asked: _Asked) -> None:
-        asked.done = asked.failed = True
-        for ticket in asked.tickets:
-            ticket.settle(failed=True)
-        if asked.listing.rule.is_paged:
-            self._forget(asked.listing)  # the next run has to come past this article again
-
-    # ------------------------------------------------------------ articles
-
-    def _clean(self, body: str) -> str:
-        return drop_noise(body, self.source.noise) if body and self.source.noise else body
-
-    def _make_item(
-        self,
-        entry: Entry,
-        feed: Feed,
-        listing: _Listing,
-        tickets: list[Ticket],
-        digest: bytes,
-        met_at: datetime,
-        body: str | None,
-    ) -> NewsItem:
-        source, rule = self.source, listing.rule
-        label = source.label or feed.title or source.name
-        byline = clean_byline(" ".join(entry.authors)) if entry.authors else None
-        published = entry.published or entry.updated
-        updated = entry.updated if entry.updated and entry.updated != published else None
-        return NewsItem(
-            title=entry.title,
-            section=source.section,
-            label=label,
-            channel=rule.channel,
-            slug=source.slug,
-            published=published,
-            image=entry.images[0] if entry.images else None,
-            images=list(entry.images),
-            body=self._clean(body or ""),
-            source=source.name,
-            guid=entry.id,
-            canonical_url=entry.link or entry.detail,
-            byline=None if byline in (label, feed.title) else byline,
-            origin=entry.origin,
-            keywords=list(entry.categories) if rule.tags else [],
-            stocks=list(entry.stocks),
-            updated=updated,
-            timezone=source.timezone,
-            met_at=met_at,
-            base_url=entry.base_url or entry.link,
-            entry=digest,
-            tickets=tickets,
-        )
+        return self._articles.ask(asked)
 
     # ------------------------------------------------------------ the end
 
