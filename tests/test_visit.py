@@ -366,6 +366,17 @@ def test_odd_pages_are_named_in_the_same_run(desk, change, reason):
     assert reason in told
 
 
+def test_what_was_odd_stays_until_something_changes(desk):
+    declare(desk, NUMBERED)
+    serve(desk, {"/list.html": list_page(range(1, 5)), "/list_2.html": "<html></html>"})
+    serve(desk, {f"/a/{n}.html": article(n, "见视频。") for n in range(1, 5)})
+    desk.crawl("mine")
+    assert desk.crawl("mine")["sources"]["mine"]["conditional"] == 1
+    line = desk.scrapy("sources", "mine").stdout.splitlines()[1]
+    assert "4/4" in line
+    assert "hold less than 40 characters" in line
+
+
 def test_a_field_of_rows_that_is_gone_is_told_and_quiet_runs_say_nothing(desk):
     declare(desk, NUMBERED)
     serve(desk, {"/list.html": list_page(range(1, 5)), "/list_2.html": "<html></html>"})

@@ -34,8 +34,8 @@ class Command(ScrapyCommand):
     def long_desc(self) -> str:
         return (
             "A table of all declared sources, or of those that are named. Times are in "
-            "NEWS_TIMEZONE. new/listed: articles that were new in the last run, of those that its "
-            "lists held."
+            "NEWS_TIMEZONE. new/listed and health: the articles that were new in the last run that "
+            "found anything changed, of those that its lists held, and what was odd in it."
         )
 
     @usage_in_one_line

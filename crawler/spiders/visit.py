@@ -551,11 +551,12 @@ class Visit:
             due_at=int((now + interval).timestamp()),
             newest_at=max(filter(None, (newest, before.newest_at)), default=None),
             failures=failures,
-            new=report.new,
-            entries=report.entries,
-            trouble=report.say_trouble(),
             feeds=self._remember_counts(),
         )
+        if report.entries or not report.conditional or report.say_trouble():
+            # Where nothing has changed, what was seen the last time is how the source is doing.
+            state.new, state.entries = report.new, report.entries
+            state.trouble = report.say_trouble()
         if sights := len(self._watch.sights):
             share = min(before.bodies, 200)
             total = before.body_length * share + self._watch.usual_length * sights
