@@ -8,6 +8,8 @@ from typing import Any
 
 # A report is read by people: of one kind of trouble this many examples, and then the count.
 MOST_LISTED = 200
+# How the warning begins that a list for every day has none for this one.
+NO_ISSUE = "no issue of"
 
 
 @dataclass(slots=True)
@@ -94,9 +96,11 @@ class SourceReport:
         return self.entries > 0 and self.refused_count > 0 and came == 0
 
     def say_trouble(self) -> str:
-        """Gives the first thing that went wrong, with its address; "" where nothing did."""
+        """Gives the first thing that went wrong, with its address; "" where nothing did. A day
+        without an issue is a Sunday."""
         for trouble in (*self.refused, *self.warnings):
-            return f"{trouble.reason} ({trouble.url})" if trouble.url else trouble.reason
+            if not trouble.reason.startswith(NO_ISSUE):
+                return f"{trouble.reason} ({trouble.url})" if trouble.url else trouble.reason
         return ""
 
     def summary(self) -> str:

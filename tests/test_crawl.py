@@ -210,6 +210,10 @@ def test_seeds_are_five_articles(desk):
         (["crawl", "feed", "-a", "url=http://x.example", "-a", "categoris=a"], "-a categoris=…: unknown argument"),
         (["crawl", "posts", "-a", "path=/nowhere"], "-a path=/nowhere: expected a folder"),
         (["crawl", "rsshub-stcn", "-a", "since=gestern"], "-a since=gestern: expected a day"),
+        (
+            ["crawl", "wire", "-a", "since=2026-06-10", "-a", "until=2026-06-01"],
+            "-a since=2026-06-10 -a until=2026-06-01: expected since not after until",
+        ),
         (["crawl", "rsshub-stcn", "-a", "limit=0"], "-a limit=0: expected a whole number"),
         (["crawl", "rsshub-stcn", "-a", "channel=体育"], "-a channel=体育: source rsshub-stcn has"),
         (["crawl", "rsshub-stcn", "-s", "NEWS_DIALECT=hugo"], "NEWS_DIALECT is 'hugo', expected one of hexo"),

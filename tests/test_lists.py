@@ -477,3 +477,20 @@ def test_any_bytes_give_a_feed_or_a_feed_error(data):
         repr(feed).encode()
         for entry in feed.entries:
             assert entry.link is None or entry.link.startswith(("http://", "https://"))
+
+
+def test_dates_that_none_of_the_rows_can_have_are_a_changed_layout():
+    rows = "".join(f"<li><a href='/{n}.html'>题{n}</a><i>星期{n}早</i></li>" for n in range(4))
+    feed = read_rows(
+        f"<ul>{rows}</ul>".encode(),
+        url="https://a.example/",
+        content_type=None,
+        rule=FeedRule(url="https://a.example/", rows="li", date="i"),
+        timezone="Asia/Shanghai",
+        now=None,
+        max_entries=100,
+        max_depth=200,
+        max_attributes=2000,
+    )
+    reasons = [problem.reason for problem in feed.problems if problem.index is None]
+    assert reasons == ["date 'i' matched nothing in 4 rows that is a date, as '星期0早'"]

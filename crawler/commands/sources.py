@@ -88,7 +88,11 @@ def _say_health(source: Source, state: SourceState) -> str:
 
 
 def _say_verified(source: Source) -> str:
-    return "" if source.verified else "not verified"
+    flags = [rule.verified for rule in source.feeds] + [rule.verified for rule in source.pages]
+    unseen = flags.count(False)
+    if not source.verified or unseen == len(flags):
+        return "not verified"
+    return f"{unseen} of {len(flags)} rules not verified" if unseen else ""
 
 
 def _say(at: datetime | None, zone: ZoneInfo) -> str:

@@ -54,6 +54,7 @@ _FIELDS = (
     "image", "tags", "stocks",
 )  # fmt: skip
 MATCHED_NOTHING = "matched nothing in"  # how such a problem is said
+_MANY = 3  # rows without a date that can be read tell of the list, fewer of the rows
 _DRIFTING = ("title", "link", "date")  # fields that a list, if it has them, has in some row
 
 
@@ -289,6 +290,10 @@ def _note_drift(feed: Feed, found: _Found, rule: FeedRule) -> None:
         if selector and not has[name]:
             reason = f"{name} {selector!r} {MATCHED_NOTHING} {len(rows)} rows"
             feed.problems.append(Problem(reason))
+    unread = [entry.date_text for entry in feed.entries if entry.date_text]
+    if rule.date and len(unread) >= _MANY and len(unread) == len(feed.entries):
+        reason = f"date {rule.date!r} {MATCHED_NOTHING} {len(rows)} rows that is a date"
+        feed.problems.append(Problem(f"{reason}, as {unread[0][:40]!r}"))
 
 
 # ------------------------------------------------------------------------------------- HTML

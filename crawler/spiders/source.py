@@ -68,6 +68,12 @@ class SourceSpider(Spider):
                     print_help=False,
                 )
         spider = cls(**arguments)
+        since, until = spider.wanted.since, spider.wanted.until
+        if since and until and since > until:
+            raise UsageError(
+                f"-a since={since} -a until={until}: expected since not after until",
+                print_help=False,
+            )
         channels = [feed.channel for source in spider.sources for feed in source.feeds]
         if spider.wanted.channel is not None and spider.wanted.channel not in channels:
             raise UsageError(

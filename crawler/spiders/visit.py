@@ -34,7 +34,7 @@ from crawler.items import NewsItem, Ticket
 from crawler.manners import SOURCE
 from crawler.middlewares import make_request
 from crawler.options import Options
-from crawler.report import SourceReport
+from crawler.report import NO_ISSUE, SourceReport
 from crawler.schedule import (
     SourceState,
     count_entries,
@@ -219,7 +219,7 @@ class Visit:
             if listing.page > 1:
                 self._settle(listing)  # the page behind the last one
             elif listing.day:
-                report.warn(f"no issue of {listing.day}: rows match nothing", response.url)
+                report.warn(f"{NO_ISSUE} {listing.day}: rows match nothing", response.url)
             else:
                 report.feeds_failed += 1
             return
@@ -402,7 +402,7 @@ class Visit:
         listing: Listing = request.cb_kwargs["listing"]
         self._hear(failure)
         if listing.day and is_missing(failure):
-            self.report.warn(f"no issue of {listing.day}: {say_failure(failure)}", request.url)
+            self.report.warn(f"{NO_ISSUE} {listing.day}: {say_failure(failure)}", request.url)
             return
         if listing.page > 1 and listing.rule.next_url and is_missing(failure):
             # Pages that are counted on end where one is missing; the second rarely is.
