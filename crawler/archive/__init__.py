@@ -58,6 +58,7 @@ __all__ = [
     "Verdict",
     "identify_article",
     "is_at_work",
+    "open_to_read",
     "read_states",
 ]
 
@@ -385,6 +386,16 @@ class Archive:
                 if isinstance(member, Validator):
                     ledger.put_validator(member)
         return outcomes
+
+
+def open_to_read(root: Path) -> Ledger:
+    """Gives the ledger of an archive, to be read only. Raises ArchiveError where there is none."""
+    if not root.is_dir():
+        raise ArchiveError(f"{root}: no archive there")
+    path = root / "ledger.sqlite3"
+    if not path.is_file():
+        raise ArchiveError(f"{path}: no ledger there; scrapy archive rebuild makes it again")
+    return Ledger(path, read_only=True)
 
 
 def read_states(root: Path, sources: Iterable[str]) -> dict[str, SourceState]:

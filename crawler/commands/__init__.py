@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import TypeVar
 
 from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
+
+from crawler.errors import ArchiveError
 
 C = TypeVar("C", bound=ScrapyCommand)
 Run = Callable[[C, list[str], argparse.Namespace], None]
@@ -28,3 +32,18 @@ def usage_in_one_line(run: Run[C]) -> Run[C]:
             self.exitcode = 2
 
     return guarded
+
+
+@contextmanager
+def open_standard_output() -> Iterator[Callable[[bytes], object]]:
+    """Gives what writes to standard output. Raises BrokenPipeError when nobody reads it any more,
+    and ArchiveError when it cannot be written."""
+    try:
+        yield sys.stdout.buffer.write
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        # Python would complain of it once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
+    except OSError as error:
+        raise ArchiveError(f"standard output: {error.strerror}") from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -14,7 +13,7 @@ from zoneinfo import ZoneInfo
 from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
-from crawler.archive import Archive, is_at_work
+from crawler.archive import Archive, is_at_work, open_to_read
 from crawler.archive.export import (
     Cursor,
     Export,
@@ -24,10 +23,9 @@ from crawler.archive.export import (
     render_csv_line,
     render_json_line,
 )
-from crawler.archive.ledger import Ledger
 from crawler.archive.status import read_status
 from crawler.archive.verify import verify
-from crawler.commands import usage_in_one_line
+from crawler.commands import open_standard_output, usage_in_one_line
 from crawler.errors import ArchiveError
 from crawler.options import Options, read_options
 
@@ -132,7 +130,7 @@ class Command(ScrapyCommand):
             self._fail(str(error))
 
     def status(self, options: Options, _targets: list[str], _opts: argparse.Namespace) -> None:
-        ledger = _open(options.archive)
+        ledger = open_to_read(options.archive)
         found = read_status(options.archive, ledger)
         zone = ZoneInfo(options.timezone)
         print(f"{'source':<24}{'posts':>8}{'duplicates':>12}{'edits':>8}  newest")
@@ -156,7 +154,7 @@ class Command(ScrapyCommand):
             print(f"last run {run.get('started_at')}, exit status {run.get('exit_status')}")
 
     def verify(self, options: Options, _targets: list[str], _opts: argparse.Namespace) -> None:
-        ledger = _open(options.archive)
+        ledger = open_to_read(options.archive)
         ledger.check()
         is_alive = partial(is_at_work, options.archive)
         proof = verify(options.archive, ledger, options.read, is_alive=is_alive)
@@ -199,20 +197,16 @@ class Command(ScrapyCommand):
     def export(self, options: Options, _targets: list[str], opts: argparse.Namespace) -> None:
         form = opts.format or "jsonl"
         since = Cursor.parse(opts.since) if opts.since else None
-        export = Export(options.archive, _open(options.archive), options.read, opts.source)
+        export = Export(options.archive, open_to_read(options.archive), options.read, opts.source)
         if opts.output:
             with open_output(Path(opts.output)) as write:
                 _write_records(export, since, form, write)
         else:
             try:
-                _write_records(export, since, form, sys.stdout.buffer.write)
-                sys.stdout.buffer.flush()
+                with open_standard_output() as write:
+                    _write_records(export, since, form, write)
             except BrokenPipeError:
-                # Who reads has gone; Python would complain of it once more at its end.
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 self.exitcode = 1
-            except OSError as error:
-                raise ArchiveError(f"standard output: {error.strerror}") from error
         for path, reason in export.left_out:
             self._fail(f"{path}: left out: {reason}")
         if opts.output:
@@ -233,13 +227,6 @@ def _write_records(export: Export, since: Cursor | None, form: str, write: Write
         write(render_csv_header().encode())
     for record in export.list_records(since):
         write(render(record).encode("utf-8", "replace"))
-
-
-def _open(archive: Path) -> Ledger:
-    path = archive / "ledger.sqlite3"
-    if not path.is_file():
-        raise ArchiveError(f"{path}: no ledger there; scrapy archive rebuild makes it again")
-    return Ledger(path, read_only=True)
 
 
 def _size(count: int) -> str:
