@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from statistics import median
 
+from crawler.feeds.lists import NO_ROWS
+from crawler.pages.rules import NO_RULE_FITS
 from crawler.report import Trouble
 from crawler.sources.rules import PageRule
 
@@ -21,6 +23,9 @@ HOLLOW = 40  # characters; a headline repeated where the text should be
 SHRUNK = 4  # times shorter than usual
 ENOUGH = 10  # texts that make a usual length
 _MOST_KEPT = 1_000
+# How what ``find_drift`` yields begins, and what is said of a feed that had entries.
+_OF_RULE, _OF_NO_RULE = "page rule ", "pages without a rule"
+IS_EMPTY = "empty, where"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,7 @@ def find_drift(
     for sight in watch.sights:
         by_rule[sight.rule].append(sight)
     for rule, sights in by_rule.items():
-        name = f"page rule {rule.body!r}" if rule else "pages without a rule"
+        name = f"{_OF_RULE}{rule.body!r}" if rule else _OF_NO_RULE
         for found in (
             _find_hollow(sights),
             _find_shrunk(sights, usual_length if bodies >= ENOUGH else 0),
@@ -76,6 +81,12 @@ def find_drift(
         ):
             if found:
                 yield Trouble(f"{name}: {found.reason}", found.url)
+
+
+def is_drift(reason: str) -> bool:
+    """Tells whether the reason of a warning or a refusal is a sign of a changed layout: one of
+    the above, a selector that matches nothing, a page that no rule fits, an empty feed."""
+    return reason.startswith((_OF_RULE, _OF_NO_RULE, NO_RULE_FITS, IS_EMPTY)) or NO_ROWS in reason
 
 
 def _find_hollow(sights: list[Sight]) -> Trouble | None:

@@ -80,6 +80,10 @@ class PostError(NewsError):
     """A post cannot be rendered in the dialect asked for; the message names key and value."""
 
 
+class ReportError(NewsError):
+    """A run's report is not as reports are written; the message says what was found."""
+
+
 class ArchiveError(NewsError):
     """The archive could not be read or written; the message names the path."""
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+import json
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
+
+from crawler.errors import ReportError
 
 # A report is read by people: of one kind of trouble this many examples, and then the count.
 MOST_LISTED = 200
@@ -187,3 +191,118 @@ def _iso(at: datetime | None) -> str | None:
     if at is None:
         return None
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+# ---------------------------------------------------------------- reading
+
+# More than any count of ours; a number beyond it is damage, and a trouble to whoever adds it up.
+_MOST = 1 << 53
+
+T = TypeVar("T")
+
+
+def parse_report(data: bytes) -> tuple[RunReport, int]:
+    """Gives a run as ``as_json`` told it, and the exit status that was written down.
+
+    Keys that older reports lack get their defaults, those of later ones are passed over. Raises
+    ReportError where anything else is not as we write it.
+    """
+    try:
+        values = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise ReportError(f"is no JSON ({error})") from error
+    if not isinstance(values, dict):
+        raise ReportError(f"holds a {type(values).__name__}, expected an object")
+    started_at = _read_time(values.get("started_at"), "started_at")
+    if started_at is None:
+        raise ReportError("has no started_at")
+    sources = _read_table(values.get("sources", {}), "sources")
+    hosts = _read_table(values.get("hosts", {}), "hosts")
+    run = RunReport(
+        started_at=started_at,
+        ended_at=_read_time(values.get("ended_at"), "ended_at"),
+        sources={name: _read_source(value) for name, value in sources.items()},
+        hosts={name: _read_record(HostReport, value, "a host") for name, value in hosts.items()},
+        errors=_read_texts(values.get("errors", []), "errors"),
+        warnings=_read_texts(values.get("warnings", []), "warnings"),
+    )
+    status = values.get("exit_status", run.exit_status)
+    if not _is_like(status, 0):
+        raise ReportError(f"exit_status is {str(status)[:40]!r}")
+    return run, status
+
+
+def _read_source(value: object) -> SourceReport:
+    report = _read_record(SourceReport, value, "a source")
+    report.refused = [_read_record(Trouble, one, "refused") for one in report.refused]
+    report.warnings = [_read_record(Trouble, one, "warnings") for one in report.warnings]
+    report.near = [_read_record(Near, one, "near") for one in report.near]
+    report.first_at = _read_time(report.first_at, "first_at")
+    report.last_at = _read_time(report.last_at, "last_at")
+    return report
+
+
+def _read_record(kind: type[T], value: object, what: str) -> T:
+    """Makes a record of the values for its fields, each of the type of an empty one's."""
+    if not isinstance(value, dict):
+        raise ReportError(f"{what} is a {type(value).__name__}, expected an object")
+    found: dict[str, Any] = {}
+    for name, default in _DEFAULTS[kind].items():
+        if name in value:
+            found[name] = value[name]
+            if not _is_like(value[name], default):
+                raise ReportError(f"{what}: {name} is {str(value[name])[:40]!r}")
+    try:
+        return kind(**found)
+    except TypeError as error:
+        raise ReportError(f"{what} lacks a key") from error
+
+
+def _is_like(value: object, default: object) -> bool:
+    if default is None:  # a time, which is looked at by itself
+        return True
+    if type(default) is float and type(value) is int:
+        value = float(value) if value <= _MOST else value
+    if type(value) is not type(default):
+        return False
+    return not isinstance(value, int | float) or 0 <= value <= _MOST
+
+
+def _read_table(value: object, what: str) -> Mapping[str, object]:
+    if not isinstance(value, dict):
+        raise ReportError(f"{what} is a {type(value).__name__}, expected an object")
+    return value
+
+
+def _read_texts(value: object, what: str) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+        raise ReportError(f"{what} is no list of texts")
+    return value
+
+
+def _read_time(value: object, what: str) -> datetime | None:
+    if value is None:
+        return None
+    try:
+        at = datetime.fromisoformat(value)  # type: ignore[arg-type]
+        return at.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ReportError(f"{what} is {str(value)[:40]!r}, expected a time") from error
+
+
+def _list_defaults(kind: Any) -> dict[str, object]:
+    empty = {"str": "", "float": 0.0}
+    defaults: dict[str, object] = {}
+    for one in fields(kind):
+        if one.default is not MISSING:
+            defaults[one.name] = one.default
+        elif one.default_factory is not MISSING:
+            defaults[one.name] = one.default_factory()
+        else:
+            defaults[one.name] = empty[str(one.type)]
+    return defaults
+
+
+_DEFAULTS: dict[Any, dict[str, object]] = {
+    kind: _list_defaults(kind) for kind in (SourceReport, HostReport, Trouble, Near)
+}

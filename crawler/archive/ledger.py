@@ -98,6 +98,22 @@ CREATE TABLE IF NOT EXISTS note (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITH
 """
 
 
+# What people are shown of the tables, by its types; SQLite would take anything.
+_TYPES = {
+    "post": {
+        "'text'": "source path title",
+        "'integer'": "first_at written_at",
+        "'integer', 'null'": "published_at",
+    },
+    "carrier": {
+        "'text'": "source title",
+        "'text', 'null'": "guid url",
+        "'integer'": "post seen_at",
+        "'integer', 'null'": "published_at",
+    },
+}
+
+
 @dataclass(slots=True)
 class Carrier:
     identity: bytes
@@ -257,9 +273,9 @@ class Ledger:
         except _FAULTS as error:
             return self._insist(error, sql, values).fetchall()
 
-    def _stream(self, sql: str) -> Iterator[tuple[Any, ...]]:
+    def _stream(self, sql: str, *values: object) -> Iterator[tuple[Any, ...]]:
         try:
-            yield from self._db.execute(sql)
+            yield from self._db.execute(sql, values)
         except _FAULTS as error:
             raise self._name(error) from error
 
@@ -330,11 +346,30 @@ class Ledger:
                     self._db.execute("ROLLBACK")
             raise
 
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Lets all that is read inside be of one moment, whatever others write meanwhile."""
+        self._run("BEGIN")
+        try:
+            yield
+        finally:
+            with suppress(sqlite3.Error):
+                self._db.execute("ROLLBACK")
+
     def check(self) -> None:
-        """Raises DamagedLedgerError when SQLite finds the file damaged."""
+        """Raises DamagedLedgerError when SQLite finds the file damaged, or what it does not mind:
+        values of types that we do not write."""
         answer = self._one("PRAGMA integrity_check(1)")
         if answer != "ok":
             raise DamagedLedgerError(f"{self.path}: damaged ({' '.join(str(answer).split())})")
+        for table, types in _TYPES.items():
+            good = " AND ".join(
+                f"typeof({column}) IN ({kinds})"
+                for kinds, columns in types.items()
+                for column in columns.split()
+            )
+            if self._one(f"SELECT EXISTS (SELECT 1 FROM {table} WHERE NOT ({good}))"):
+                raise DamagedLedgerError(f"{self.path}: damaged (a value of table {table})")
 
     # ------------------------------------------------------------ looking up
 
@@ -553,6 +588,55 @@ class Ledger:
             " FROM post GROUP BY source, month ORDER BY source, month"
         )
         return [(row[0], row[1], row[2]) for row in rows]
+
+    # ------------------------------------------------------------ telling what happened since
+
+    def list_times_since(self, since: int) -> Iterator[tuple[str, int | None, int, bool]]:
+        """Yields, of every post that was published since (of one without a date: first fetched),
+        source, date, first fetch, and whether that was seen: files do not tell it."""
+        yield from self._stream(
+            "SELECT source, published_at, first_at, file_hash IS NOT NULL FROM post"
+            " WHERE coalesce(published_at, first_at) >= ?",
+            since,
+        )
+
+    def list_beginnings(self) -> dict[str, int]:
+        """Gives when the first post of every source was fetched, of those of which it was seen."""
+        return dict(
+            self._stream(
+                "SELECT source, min(first_at) FROM post WHERE file_hash IS NOT NULL GROUP BY source"
+            )
+        )
+
+    def count_repeats_since(self, since: int) -> dict[tuple[str, str], int]:
+        """Gives how many texts of which source were met at which (the second) under an identity of
+        their own, since."""
+        rows = self._stream(
+            "SELECT p.source, c.source, count(*) FROM carrier c JOIN post p ON p.id = c.post"
+            " WHERE c.seen_at >= ? AND c.identity != p.identity GROUP BY p.source, c.source",
+            since,
+        )
+        return {(source, carrier): count for source, carrier, count in rows}
+
+    def list_repeated_since(self, since: int) -> Iterator[int]:
+        """Yields the numbers of the posts whose texts were met elsewhere, the last one first."""
+        for row in self._stream(
+            "SELECT c.post FROM carrier c JOIN post p ON p.id = c.post"
+            " WHERE c.seen_at >= ? AND c.identity != p.identity"
+            " GROUP BY c.post ORDER BY max(c.seen_at) DESC, c.post DESC",
+            since,
+        ):
+            yield row[0]
+
+    def list_edited_since(self, since: int) -> Iterator[tuple[int, str, int]]:
+        """Yields number, source and versions of every post that was edited, last since, the last
+        one first."""
+        yield from self._stream(
+            "SELECT p.id, p.source, v.versions FROM post p JOIN"
+            " (SELECT post, count(*) AS versions FROM version GROUP BY post HAVING count(*) > 1) v"
+            " ON v.post = p.id WHERE p.written_at >= ? ORDER BY p.written_at DESC, p.id DESC",
+            since,
+        )
 
     # ------------------------------------------------------------ writing (inside a transaction)
 

@@ -169,11 +169,11 @@ def identify_file(digits: str, article: Article) -> bytes:
     return identity if identity.hex().startswith(digits) else bytes.fromhex(digits)
 
 
-def read_file(path: Path) -> tuple[bytes, int]:
+def read_file(path: Path, most_bytes: int | None = None) -> tuple[bytes, int]:
     """Gives a file's bytes and its modification time in nanoseconds.
 
     Raises ArchiveError when there is none, or something else: a link is not followed, and a pipe
-    not waited for.
+    not waited for; and when there are more than ``most_bytes``, where they are bounded.
     """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -181,6 +181,8 @@ def read_file(path: Path) -> tuple[bytes, int]:
             found = os.fstat(fd)
             if not stat.S_ISREG(found.st_mode):
                 raise ArchiveError(f"{path}: is not a regular file")
+            if most_bytes is not None and found.st_size > most_bytes:
+                raise ArchiveError(f"{path}: has {found.st_size} bytes")
             return file.readall(), found.st_mtime_ns
     except OSError as error:
         raise archive_error(error, str(path)) from error

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
+from crawler.archive import reports
 from crawler.archive.decide import identify_article, name_folder
 from crawler.archive.files import is_temp, walk_files
 from crawler.archive.ledger import Ledger, PostRow
@@ -195,7 +196,7 @@ def _look_around(root: Path, proof: Proof, is_alive: Callable[[str], bool]) -> b
         elif is_temp(name):
             if not is_alive(name):
                 proof.find(name, _TEMP)
-        elif name in ("posts", "revisions", "reports", FOLDER):
+        elif name in ("posts", "revisions", reports.FOLDER, FOLDER):
             if not entry.is_dir(follow_symlinks=False):
                 proof.find(name, "foreign: not a folder")
         elif not (
@@ -205,10 +206,10 @@ def _look_around(root: Path, proof: Proof, is_alive: Callable[[str], bool]) -> b
             or name.startswith(".")
         ):
             proof.find(name, _FOREIGN)
-    for name in walk_files(root, "reports"):
+    for name in walk_files(root, reports.FOLDER):
         if is_temp(name):
             proof.find(name, _TEMP)
-        elif not name.endswith(".json"):
+        elif not name.endswith(".json") and name != f"{reports.FOLDER}/{reports.PAGE}":
             proof.find(name, _FOREIGN)
     return others
 

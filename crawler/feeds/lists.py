@@ -53,7 +53,9 @@ _FIELDS = (
     "id", "title", "link", "detail", "date", "updated", "summary", "content", "author", "origin",
     "image", "tags", "stocks",
 )  # fmt: skip
-MATCHED_NOTHING = "matched nothing in"  # how such a problem is said
+# How it is said of a field and of rows; the first is told in the log too.
+MATCHED_NOTHING = "matched nothing in"
+NO_ROWS = "matched nothing"
 _MANY = 3  # rows without a date that can be read tell of the list, fewer of the rows
 _DRIFTING = ("title", "link", "date")  # fields that a list, if it has them, has in some row
 
@@ -278,7 +280,7 @@ def _note_drift(feed: Feed, found: _Found, rule: FeedRule) -> None:
     rows = found.rows
     if not rows:
         if not found.skipped:
-            feed.problems.append(Problem(f"rows {rule.rows!r} matched nothing"))
+            feed.problems.append(Problem(f"rows {rule.rows!r} {NO_ROWS}"))
         return
     has = {
         "title": any(row.title for row in rows),

@@ -38,6 +38,7 @@ from crawler.sources.rules import AUTO, PageRule
 
 _MOST_DATES = 20  # values among which the date is looked for
 _MOST_LEVELS = 200  # of JSON
+NO_RULE_FITS = "no page rule fits"  # how it is said
 # A page count above this is a number that means something else.
 MOST_PAGES = 100
 
@@ -125,7 +126,7 @@ def extract_by_rules(
     except SelectorError as error:
         raise PageError(f"page rule: {error}", url=url) from error
     tried = ", ".join(repr(rule.body) for rule in rules)
-    raise PageError(f"no page rule fits: nothing to see in body {tried}", url=url)
+    raise PageError(f"{NO_RULE_FITS}: nothing to see in body {tried}", url=url)
 
 
 class _Reader:

@@ -24,7 +24,7 @@ from twisted.python.failure import Failure
 from crawler.archive import Archive, Validator
 from crawler.archive.decide import identify
 from crawler.article import Entry, Feed
-from crawler.drift import Watch, find_drift
+from crawler.drift import IS_EMPTY, Watch, find_drift
 from crawler.errors import FeedError, HostGivenUpError
 from crawler.feeds import parse_feed
 from crawler.feeds.fields import DATES_WITHOUT_ZONE
@@ -229,7 +229,7 @@ class Visit:
                 self._before.feeds.get(key), len(feed.entries) + feed.skipped
             )
             if missing:
-                self._list_failed(listing, f"empty, where {missing} entries were", response.url)
+                self._list_failed(listing, f"{IS_EMPTY} {missing} entries were", response.url)
                 return
         if listing.page == 1:
             self._open(listing, response, feed, digest, met_at)
