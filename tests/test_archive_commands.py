@@ -28,6 +28,7 @@ from crawler.archive.export import (
     COLUMNS,
     Cursor,
     Export,
+    PostReader,
     open_output,
     render_csv_header,
     render_csv_line,
@@ -542,9 +543,9 @@ def test_rewrite_command_takes_slug_and_zone_from_the_source(desk):
 def export(root: Path, since: str | None = None, source: str | None = None):
     """Gives the records and the paths left out."""
     with contextlib.closing(Ledger(root / "ledger.sqlite3", read_only=True)) as ledger:
-        walk = Export(root, ledger, parse_post, source)
+        walk = Export(PostReader(root, ledger, parse_post), source)
         records = list(walk.list_records(Cursor.parse(since) if since else None))
-        return records, [path for path, _ in walk.left_out]
+        return records, [path for path, _ in walk.posts.left_out]
 
 
 class Follower:

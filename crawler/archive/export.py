@@ -25,6 +25,7 @@ from crawler.archive.files import archive_error
 from crawler.archive.ledger import Carrier, Ledger, PostRow, RemovedRow
 from crawler.archive.rebuild import Reader, read_file
 from crawler.archive.rewrite import read_as_written
+from crawler.article import Article
 from crawler.errors import ArchiveError, LedgerError
 from crawler.fingerprint import content_hash
 
@@ -65,50 +66,17 @@ class Cursor:
 
 
 @dataclass(slots=True)
-class Export:
-    """A walk along the changes. ``left_out`` has path and reason of posts whose files are not what
-    the ledger knows; ``count`` is that of the records given."""
+class PostReader:
+    """Reads posts for others to have. ``left_out`` has path and reason of those whose files are not
+    what the ledger knows."""
 
     root: Path
     ledger: Ledger
     read: Reader
-    source: str | None = None
-    count: int = 0
     left_out: list[tuple[str, str]] = field(default_factory=list)
 
-    def list_records(self, since: Cursor | None = None) -> Iterator[Record]:
-        """Yields a record for every post that changed after the cursor, oldest change first; a
-        record that says ``reset`` first where the cursor is of another generation."""
-        generation = self.ledger.generation
-        last = self.ledger.last_change()
-        # A power cut may take back what is not synced: no cursor is given out before it stands.
-        _sync_ledger(self.ledger.path)
-        after = 0
-        if since and (since.generation != generation or since.number > last):
-            self.count += 1
-            yield {"event": "reset", "cursor": str(Cursor(generation, 0)), "reset": True}
-        elif since:
-            after = since.number
-        while changes := self.ledger.list_changes(after, last, _PAGE):
-            after = changes[-1].number
-            carriers = self.ledger.list_carriers(
-                change.what.id for change in changes if isinstance(change.what, PostRow)
-            )
-            for change in changes:
-                what = change.what
-                if self.source is not None and what.source != self.source:
-                    continue
-                cursor = str(Cursor(generation, change.number))
-                if isinstance(what, RemovedRow):
-                    record: Record | None = _say_removed(what, cursor)
-                else:
-                    record = self._say_post(what, carriers[what.id], cursor)
-                if record:
-                    self.count += 1
-                    yield record
-
-    def _say_post(self, post: PostRow, carriers: list[Carrier], cursor: str) -> Record | None:
-        """Gives the post's record; None where it cannot be given (which is noted) or changes right
+    def read_article(self, post: PostRow, carriers: list[Carrier]) -> Article | None:
+        """Gives the post's article; None where it cannot be given (which is noted) or changes right
         now, so that it comes again later."""
         data, reason = _read_post(self.root, post, self.read)
         if reason:
@@ -125,7 +93,54 @@ class Export:
         if reason:
             self.left_out.append((post.path, reason))
             return None
-        article = read_as_written(data, post, carriers, self.read)
+        return read_as_written(data, post, carriers, self.read)
+
+
+@dataclass(slots=True)
+class Export:
+    """A walk along the changes. ``count`` is that of the records given."""
+
+    posts: PostReader
+    source: str | None = None
+    count: int = 0
+
+    def list_records(self, since: Cursor | None = None) -> Iterator[Record]:
+        """Yields a record for every post that changed after the cursor, oldest change first; a
+        record that says ``reset`` first where the cursor is of another generation."""
+        ledger = self.posts.ledger
+        generation = ledger.generation
+        last = ledger.last_change()
+        # A power cut may take back what is not synced: no cursor is given out before it stands.
+        _sync_ledger(ledger.path)
+        after = 0
+        if since and (since.generation != generation or since.number > last):
+            self.count += 1
+            yield {"event": "reset", "cursor": str(Cursor(generation, 0)), "reset": True}
+        elif since:
+            after = since.number
+        while changes := ledger.list_changes(after, last, _PAGE):
+            after = changes[-1].number
+            carriers = ledger.list_carriers(
+                change.what.id for change in changes if isinstance(change.what, PostRow)
+            )
+            for change in changes:
+                what = change.what
+                if self.source is not None and what.source != self.source:
+                    continue
+                cursor = str(Cursor(generation, change.number))
+                if isinstance(what, RemovedRow):
+                    record: Record | None = _say_removed(what, cursor)
+                else:
+                    record = self._say_post(what, carriers[what.id], cursor)
+                if record:
+                    self.count += 1
+                    yield record
+
+    def _say_post(self, post: PostRow, carriers: list[Carrier], cursor: str) -> Record | None:
+        """Gives the post's record; None where there is none for now."""
+        article = self.posts.read_article(post, carriers)
+        if article is None:
+            return None
         return {
             "event": "post",
             "cursor": cursor,

@@ -474,6 +474,19 @@ class Ledger:
         sql = f"SELECT {_POST} FROM post p WHERE p.id > ? ORDER BY p.id LIMIT ?"
         return [PostRow(*row) for row in self._rows(sql, number, count)]
 
+    def list_newest(self, count: int) -> list[PostRow]:
+        """Gives the newest posts of every source, at most ``count`` of each, the newest first. What
+        is dated ahead of its first fetch counts from there, so that no wrong year stays on top."""
+        columns = _POST.replace("p.", "")
+        rows = self._rows(
+            f"SELECT {columns} FROM (SELECT {columns}, at, row_number()"
+            " OVER (PARTITION BY source ORDER BY at DESC, path DESC) AS place"
+            " FROM (SELECT *, min(coalesce(published_at, first_at), first_at) AS at FROM post))"
+            " WHERE place <= ? ORDER BY at DESC, path DESC",
+            count,
+        )
+        return [PostRow(*row) for row in rows]
+
     def _list_rows(self, condition: str, values: Iterable[object]) -> list[PostRow]:
         sql = f"SELECT {_POST} FROM post p WHERE {condition} ORDER BY p.path"
         return [PostRow(*row) for row in self._rows(sql, json.dumps(list(values)))]

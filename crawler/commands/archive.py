@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from scrapy.commands import ScrapyCommand
@@ -17,12 +18,14 @@ from crawler.archive import Archive, is_at_work, open_to_read
 from crawler.archive.export import (
     Cursor,
     Export,
+    PostReader,
     Write,
     open_output,
     render_csv_header,
     render_csv_line,
     render_json_line,
 )
+from crawler.archive.publish import Terms, publish
 from crawler.archive.status import read_status
 from crawler.archive.verify import verify
 from crawler.commands import open_standard_output, usage_in_one_line
@@ -47,16 +50,26 @@ _ACTIONS = {
         "writes every post that is new, changed or removed since CURSOR (default: all) once, "
         "each with a cursor to go on from"
     ),
+    "feeds": (
+        "writes the newest posts as Atom and JSON Feed into a folder: of the whole archive, of "
+        "every source and of every category; what is so already is not written"
+    ),
 }
-# Which options belong to which action.
+# Which options belong to which actions.
 _OPTIONS = {
-    "rewrite": "rebuild",
-    "reason": "remove",
-    "format": "export",
-    "since": "export",
-    "output": "export",
-    "source": "export",
+    "rewrite": ("rebuild",),
+    "reason": ("remove",),
+    "format": ("export",),
+    "since": ("export",),
+    "source": ("export",),
+    "output": ("export", "feeds"),
+    "url": ("feeds",),
+    "title": ("feeds",),
+    "limit": ("feeds",),
+    "max_bytes": ("feeds",),
 }
+_LIMIT = 50
+_FEED_BYTES = 4 * 1024 * 1024
 
 
 class Command(ScrapyCommand):
@@ -64,10 +77,10 @@ class Command(ScrapyCommand):
     requires_crawler_process = False
 
     def syntax(self) -> str:
-        return "[options] status|verify|rebuild|remove PATH|URL...|export"
+        return "[options] status|verify|rebuild|remove PATH|URL...|export|feeds -o DIR"
 
     def short_desc(self) -> str:
-        return "Look at the archive, prove, repair and prune it, hand it on"
+        return "Look at the archive, prove, repair and prune it, hand it on, publish it"
 
     def long_desc(self) -> str:
         return (
@@ -92,6 +105,18 @@ class Command(ScrapyCommand):
         export("--since", metavar="CURSOR", help="the last cursor that was read")
         export("--source", metavar="NAME", help="posts of this source only")
         export("-o", "--output", metavar="FILE", help="write FILE, whole or not at all")
+        feeds = groups["feeds"].add_argument
+        feeds(
+            "--url", metavar="URL", help="where the folder of -o will be found, for links to self"
+        )
+        feeds("--title", metavar="TEXT", help="of the feed of the whole archive")
+        feeds("--limit", metavar="N", type=int, help=f"entries of a feed (default {_LIMIT})")
+        feeds(
+            "--max-bytes",
+            metavar="N",
+            type=int,
+            help=f"bytes of a feed (default {_FEED_BYTES}): what does not fit is left out",
+        )
 
     @usage_in_one_line
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
@@ -101,6 +126,7 @@ class Command(ScrapyCommand):
             "rebuild": self.rebuild,
             "remove": self.remove,
             "export": self.export,
+            "feeds": self.feeds,
         }
         action = actions.get(args[0]) if args else None
         if action is None:
@@ -113,13 +139,16 @@ class Command(ScrapyCommand):
             raise _wrong(f"archive {name} takes no {targets[0]!r}")
         if name == "remove" and not targets:
             raise _wrong("archive remove takes one path or address or more")
-        for option, owner in _OPTIONS.items():
-            if getattr(opts, option) is not None and owner != name:
-                raise _wrong(f"--{option} is for archive {owner}")
+        for option, owners in _OPTIONS.items():
+            if getattr(opts, option) is not None and name not in owners:
+                spelling = option.replace("_", "-")
+                raise _wrong(f"--{spelling} is for archive {' and archive '.join(owners)}")
         if opts.format not in (None, "jsonl", "csv"):
             raise _wrong(f"--format is {opts.format!r}, expected jsonl or csv")
         if opts.since is not None and not Cursor.is_one(opts.since):
             raise _wrong(f"--since is {opts.since!r}, expected a cursor of an export")
+        if name == "feeds":
+            _check_feeds(opts)
         assert self.settings is not None
         options = read_options(self.settings)
         try:
@@ -197,7 +226,8 @@ class Command(ScrapyCommand):
     def export(self, options: Options, _targets: list[str], opts: argparse.Namespace) -> None:
         form = opts.format or "jsonl"
         since = Cursor.parse(opts.since) if opts.since else None
-        export = Export(options.archive, open_to_read(options.archive), options.read, opts.source)
+        posts = PostReader(options.archive, open_to_read(options.archive), options.read)
+        export = Export(posts, opts.source)
         if opts.output:
             with open_output(Path(opts.output)) as write:
                 _write_records(export, since, form, write)
@@ -207,10 +237,28 @@ class Command(ScrapyCommand):
                     _write_records(export, since, form, write)
             except BrokenPipeError:
                 self.exitcode = 1
-        for path, reason in export.left_out:
-            self._fail(f"{path}: left out: {reason}")
+        self._name_left_out(posts)
         if opts.output:
             print(f"{export.count} records written")
+
+    def feeds(self, options: Options, _targets: list[str], opts: argparse.Namespace) -> None:
+        posts = PostReader(options.archive, open_to_read(options.archive), options.read)
+        terms = Terms(
+            title=opts.title or "News archive",
+            base_url=opts.url and opts.url.rstrip("/") + "/",
+            limit=_LIMIT if opts.limit is None else opts.limit,
+            max_bytes=_FEED_BYTES if opts.max_bytes is None else opts.max_bytes,
+            zone=ZoneInfo(options.timezone),
+        )
+        done = publish(posts, Path(opts.output), terms)
+        self._name_left_out(posts)
+        for path in done.taken_away:
+            print(f"{path}: has no posts any more, taken away")
+        print(f"{done.feeds} feeds, {len(done.written)} files written")
+
+    def _name_left_out(self, posts: PostReader) -> None:
+        for path, reason in posts.left_out:
+            self._fail(f"{path}: left out: {reason}")
 
     def _fail(self, message: str) -> None:
         print(f"scrapy archive: {message}", file=sys.stderr)
@@ -219,6 +267,18 @@ class Command(ScrapyCommand):
 
 def _wrong(message: str) -> UsageError:
     return UsageError(message, print_help=False)
+
+
+def _check_feeds(opts: argparse.Namespace) -> None:
+    if not opts.output:
+        raise _wrong("archive feeds takes the folder to write to: -o DIR")
+    if opts.url is not None:
+        parts = urlsplit(opts.url)
+        if parts.scheme not in ("http", "https") or not parts.netloc or parts.query:
+            raise _wrong(f"--url is {opts.url!r}, expected the http or https address of a folder")
+    for name, value in (("--limit", opts.limit), ("--max-bytes", opts.max_bytes)):
+        if value is not None and value < 1:
+            raise _wrong(f"{name} is {value}, expected a whole number above 0")
 
 
 def _write_records(export: Export, since: Cursor | None, form: str, write: Write) -> None:

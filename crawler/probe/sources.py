@@ -29,25 +29,26 @@ def _write_lines(
     label: str, feed: FeedRule | None, page: PageRule | None, url: str, section: str
 ) -> Iterator[str]:
     yield f"# Drafted by scrapy probe {url}: read it, correct it, name it."
-    yield f"label = {_quote(label)}"
+    yield f"label = {quote_value(label)}"
     if section:
-        yield f"section = {_quote(section)}"
+        yield f"section = {quote_value(section)}"
     yield 'timezone = "Asia/Shanghai"  # of dates that name none'
     yield "[[feed]]"
     if feed is None:
         parts = urlsplit(url)
-        yield f"url = {_quote(f'{parts.scheme}://{parts.netloc}/')}  # the list that names the page"
+        home = quote_value(f"{parts.scheme}://{parts.netloc}/")
+        yield f"url = {home}  # the list that names the page"
         yield 'rows = "li"'
     else:
         for key in _FEED_KEYS:
             value = getattr(feed, key)
             if value and value != _DEFAULTS.get(key):
-                yield f"{key} = {_quote(value)}"
+                yield f"{key} = {quote_value(value)}"
         for name, selector in feed.cursor.items():
             if feed.next_url:
-                yield f"cursor = {_quote(selector)}"
+                yield f"cursor = {quote_value(selector)}"
             else:
-                yield f"# cursor = {_quote(selector)}, for a next_url with {{{name}}}"
+                yield f"# cursor = {quote_value(selector)}, for a next_url with {{{name}}}"
         if feed.rows and not feed.date:
             yield "# date = no date was found in the rows"
     if page is not None:
@@ -56,15 +57,16 @@ def _write_lines(
             value = getattr(page, key)
             if value:
                 note = "  # found by itself; name the element" if value == AUTO else ""
-                yield f"{key} = {_quote(value)}{note}"
+                yield f"{key} = {quote_value(value)}{note}"
 
 
 _ESCAPED = re.compile(r'[\\"\x00-\x1f\x7f]')
 
 
-def _quote(value: object) -> str:
+def quote_value(value: object) -> str:
+    """Gives a text, or a list of texts, as TOML has it."""
     if isinstance(value, tuple):
-        return "[" + ", ".join(map(_quote, value)) + "]"
+        return "[" + ", ".join(map(quote_value, value)) + "]"
     text = str(value)
     if "\\" in text and "'" not in text and text.isprintable():
         return f"'{text}'"
