@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -191,3 +192,19 @@ def test_own_feed_read_again_brings_only_duplicates(root, tmp_path):
         for entry in feed.entries
     ]
     assert run(root, *again) == [Verdict.DUPLICATE] * 8
+
+
+def test_crawl_of_the_archives_own_feed_adds_nothing(desk, tmp_path):
+    posts = desk.crawl("atom-finance")["sources"]["atom-finance"]["new"]
+    folder = tmp_path / "feeds"
+    told = ["-o", str(folder), "--title", "档案", "--url", f"{desk.site.url}/feeds"]
+    done = desk.scrapy("archive", "feeds", *told)
+    assert re.fullmatch(r"\d+ feeds, \d+ files written\n", done.stdout)
+    assert desk.scrapy("archive", "feeds", *told).stdout.endswith(" feeds, 0 files written\n")
+    assert f'href="{desk.site.url}/feeds/atom.xml"' in (folder / "atom.xml").read_text("utf-8")
+    desk.site.overlay["/feeds/atom.xml"] = (folder / "atom.xml").read_bytes()
+    before = desk.files("posts", "revisions")
+    report = desk.crawl("feed", "-a", f"url={desk.site.url}/feeds/atom.xml", "-a", "name=own")
+    own = report["sources"]["own"]
+    assert (own["entries"], own["new"], own["duplicates"]) == (posts, 0, posts)
+    assert desk.files("posts", "revisions") == before

@@ -99,7 +99,7 @@ def publish(posts: PostReader, folder: Path, terms: Terms) -> Published:
 
 
 def _collect(posts: PostReader, terms: Terms) -> list[_Feed]:
-    """Gives the feeds with what is in them: the whole one, then by path."""
+    """Gives the feeds with what is in them: the whole one, those of sources, then of categories."""
     feeds = {"": _Feed(Head(terms.title, "", terms.base_url))}
     for post, article in _read_newest(posts, terms.limit * LOOK_BACK):
         match = NAME.fullmatch(post.path)
@@ -123,7 +123,12 @@ def _collect(posts: PostReader, terms: Terms) -> list[_Feed]:
                     zone=terms.zone,
                 )
                 feeds[path].items.append(item)
-    return sorted(feeds.values(), key=lambda feed: feed.head.path)
+    return sorted(feeds.values(), key=_place)
+
+
+def _place(feed: _Feed) -> tuple[bool, bool, str, str]:
+    head = feed.head
+    return (head.path != "", head.path.startswith("category/"), head.title, head.path)
 
 
 def _read_newest(posts: PostReader, count: int) -> Iterator[tuple[PostRow, Article]]:
