@@ -30,12 +30,14 @@ KEEP_EVERY = 100  # records; so many at most are applied again after a crash
 
 
 class Follower:
-    """A folder of texts. ``seen`` has what came since a reset, None without one."""
+    """A folder of texts. ``seen`` has what came since a reset, None without one; ``pending`` is the
+    cursor to be kept next, ``folders`` those that changed since the last one was."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.seen: set[Path] | None = None
         self.pending: str | None = None
+        self.folders: set[Path] = set()
 
     @property
     def cursor(self) -> str:
@@ -51,6 +53,8 @@ class Follower:
             self.seen = set()
             return
         path = self.place(record["path"])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.folders.add(path.parent)
         if record["event"] == "removed":
             path.unlink(missing_ok=True)
         elif record["event"] == "post":
@@ -85,22 +89,35 @@ class Follower:
             for path in (self.folder / "posts").rglob("*.txt"):
                 if path not in self.seen:
                     path.unlink()
+                    self.folders.add(path.parent)
         self.keep_cursor()
 
     def keep_cursor(self) -> None:
         if self.pending is not None:
-            os.sync()  # what was applied is on the disk before its cursor
+            # What was applied is on the disk before its cursor.
+            while self.folders:
+                sync(self.folders.pop())
             write(self.folder / CURSOR, self.pending + "\n")
-            os.sync()
+            sync(self.folder)
 
 
 def write(path: Path, text: str) -> None:
     """Gives a file its new content whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     temp = path.with_name(f".{path.name}.tmp")
     with temp.open("w", encoding="utf-8", errors="replace") as file:
         file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
     temp.replace(path)
+
+
+def sync(folder: Path) -> None:
+    """Makes the names in a folder last."""
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def main(arguments: list[str]) -> int:
@@ -108,6 +125,7 @@ def main(arguments: list[str]) -> int:
         print("usage: follow.py FOLDER COMMAND...", file=sys.stderr)
         return 2
     follower = Follower(Path(arguments[0]))
+    follower.folder.mkdir(parents=True, exist_ok=True)
     cursor = follower.cursor
     since = ["--since", cursor] if cursor else []
     with subprocess.Popen([*arguments[1:], *since], stdout=subprocess.PIPE) as export:

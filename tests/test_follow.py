@@ -35,6 +35,7 @@ def export(root: Path, since: str = "") -> list[bytes]:
 
 def keep_up(root: Path, folder: Path, *, cut: int | None = None) -> None:
     """One run; with ``cut`` the export dies after so many lines and a half."""
+    folder.mkdir(exist_ok=True)
     follower = follow.Follower(folder)
     lines = export(root, follower.cursor)
     if cut is not None and cut < len(lines):
@@ -118,6 +119,7 @@ def test_crash_on_either_side_of_every_write_is_made_up_for(
         folder = tmp_path / f"texts-{at}"
         if is_reset:
             stale = folder / "posts" / "stcn" / "2026" / "06" / "2026-06-04-000000000000.txt"
+            stale.parent.mkdir(parents=True)
             write(stale, "题\n\n没了。\n")
             write(folder / follow.CURSOR, "000000000000-1\n")
         left = [at]
