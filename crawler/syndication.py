@@ -203,7 +203,7 @@ def _render_body(article: Article) -> tuple[str, str]:
     beside = [url for url in article.images if url not in body.images]
     before = 0 if body.images else 1
     shown = [
-        render("".join(_show(url, article) for url in urls), origin="html").body
+        render("".join(_show(url, article) for url in urls), origin="html").body if urls else ""
         for urls in (beside[:before], beside[before:])
     ]
     return body.text, "\n".join(filter(None, (shown[0], body.body, shown[1])))

@@ -8,6 +8,7 @@ is. An input that breaks this is made small and kept in ``.hypothesis/fuzz``.
 from __future__ import annotations
 
 import codecs
+import json
 import re
 import signal
 import sys
@@ -23,6 +24,7 @@ from types import FrameType
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
+from lxml import etree
 
 from crawler.article import FORMS, Article
 from crawler.bylines import clean_byline, clean_editor, clean_origin, read_credits
@@ -35,6 +37,7 @@ from crawler.fingerprint import content_hash
 from crawler.images import decode_image_url, load_image_table, usable_image_url
 from crawler.markup import convert
 from crawler.normalize import normalize
+from crawler.opml import name_source, parse_opml, render_opml, write_source
 from crawler.pages import extract_article
 from crawler.posts import DIALECTS, escape_body, parse_post, render_post
 from crawler.probe import probe_document
@@ -46,7 +49,8 @@ from crawler.selectors import (
     find_excess,
     parse_tree,
 )
-from crawler.sources import read_source
+from crawler.sources import RESERVED, read_source
+from crawler.syndication import Head, render_atom, render_item, render_json_feed
 from fixtures.attacks import ADDRESSES, HEADER_VALUES, list_vectors
 from tests.test_markup import NAIVE, find_alive
 
@@ -120,6 +124,12 @@ IMAGES = encode(
     "|https://e.example/unsafe/300x200/http://i.example/a.png|https://s.yimg.com/xx/api/res/1.2/a/b/https://e.example/a"
     "|//e.example/a.png|data:image/gif;base64,R0lGOD|http://timg01.bdimg.com/timg?src=http%3A%2F%2Fe.example%2Fa".split("|")
 )  # fmt: skip
+OPMLS = encode([
+    "<?xml version='1.0' encoding='utf-8'?>\n<!DOCTYPE opml>\n<opml version='2.0'><head><title>a</title></head>"
+    "<body><outline text='金融'><outline text='早报 &amp; 晚报' type='rss' xmlUrl='https://e.example/a?b=1&c=2'"
+    " htmlUrl='https://e.example/' category='/金融/早报,b'/><outline type='link' url='https://e.example/'/>"
+    "</outline><outline title='News&nbsp;1' xmlURL='https://f.example/rss.xml'/></body></opml>",
+])  # fmt: skip
 TOKENS = [
     *encode(HEADER_VALUES), *encode(ADDRESSES[:40]), *DATES, *IMAGES, *SELECTORS,
     b"<![CDATA[", b"]]>", b"<!--", b"-->", b"<?xml version='1.0' encoding='gb2312'?>", b"<!DOCTYPE x [",
@@ -254,6 +264,37 @@ def fuzz_posts(data: bytes) -> None:
             assert content_hash(again) == clean.hash
 
 
+def fuzz_syndication(data: bytes) -> None:
+    article = parse_post(data).article
+    item = render_item(article, id="urn:x:1", at=NOW, zone=UTC)
+    atom = render_atom(Head("a", "", URL), [item], max_bytes=1 << 30)
+    (content,) = (
+        entry.findtext("{*}content") or "" for entry in etree.fromstring(atom).iter("{*}entry")
+    )
+    assert find_alive(content) == []
+    read = json.loads(render_json_feed(Head("a"), [item], max_bytes=1 << 30))["items"][0]
+    assert find_alive(read["content_html"]) == []
+    for key in ("url", "image"):
+        assert read.get(key, "https:").startswith(("http:", "https:"))
+
+
+def fuzz_opml(data: bytes) -> None:
+    try:
+        outlines, _ = parse_opml(data, url=URL)
+    except FeedError:
+        return
+    # A folder whose name is blank goes.
+    again, problems = parse_opml(render_opml("", outlines))
+    assert ([one.xml_url for one in again], problems) == ([one.xml_url for one in outlines], [])
+    names: list[str] = []
+    for outline in outlines:
+        names.append(name_source(outline, [*names, *RESERVED]))
+        try:
+            read_source(write_source(outline), name=names[-1])
+        except SourceError:
+            assert "{" in (outline.xml_url or "")
+
+
 def fuzz_images(data: bytes) -> None:
     url = text_of(data)
     once = decode_image_url(url)
@@ -327,6 +368,8 @@ TARGETS: dict[str, tuple[Callable[[bytes], None], Samples]] = {
     "dates": (fuzz_dates, DATES),
     "markup": (fuzz_markup, VECTORS + PAGES),
     "posts": (fuzz_posts, POSTS),
+    "syndication": (fuzz_syndication, POSTS),
+    "opml": (fuzz_opml, OPMLS),
     "images": (fuzz_images, IMAGES),
     "selectors": (fuzz_selectors, SELECTORS),
     "trees": (fuzz_trees, PAGES + VECTORS),

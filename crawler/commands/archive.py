@@ -104,7 +104,12 @@ class Command(ScrapyCommand):
         export("--format", metavar="NAME", help="jsonl (default) or csv")
         export("--since", metavar="CURSOR", help="the last cursor that was read")
         export("--source", metavar="NAME", help="posts of this source only")
-        export("-o", "--output", metavar="FILE", help="write FILE, whole or not at all")
+        export(
+            "-o",
+            "--output",
+            metavar="PATH",
+            help="write this file, whole or not at all; of archive feeds the folder",
+        )
         feeds = groups["feeds"].add_argument
         feeds(
             "--url", metavar="URL", help="where the folder of -o will be found, for links to self"
