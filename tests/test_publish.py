@@ -17,6 +17,7 @@ from crawler.archive.ledger import Ledger
 from crawler.archive.publish import LOOK_BACK, Published, Terms, publish
 from crawler.errors import ArchiveError
 from crawler.feeds import parse_feed
+from crawler.opml import parse_opml
 from crawler.posts import parse_post
 from tests.test_archive import meet, open_archive, posts_of, run
 
@@ -87,6 +88,11 @@ def test_whole_archive_sources_and_categories_have_feeds(root, tmp_path):
     assert done.feeds == 10
     assert len(done.written) == 2 * 10 + 2
     assert all(str(path.relative_to(folder)).isascii() for path in folder.rglob("*"))
+    outlines, problems = parse_opml((folder / "index.opml").read_bytes())
+    assert (len(outlines), problems) == (10, [])
+    assert outlines[1].xml_url == f"{BASE}source/cs/atom.xml"
+    publish_all(root, folder, base_url=None)
+    assert not (folder / "index.opml").exists()
 
 
 def test_nothing_is_written_when_nothing_changed(root, tmp_path):

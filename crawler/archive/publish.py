@@ -88,11 +88,11 @@ def publish(posts: PostReader, folder: Path, terms: Terms) -> Published:
                 path.rmdir()
             done.taken_away.append(str(path))
         _put(folder / INDEX, render_index(heads, count=terms.limit), done)
-        outlines = [
-            Outline(head.title, xml_url=head.locate(ATOM) or f"{head.path}/{ATOM}".lstrip("/"))
-            for head in heads
-        ]
-        _put(folder / OPML, render_opml(terms.title, outlines), done)
+        outlines = [Outline(head.title, xml_url=head.locate(ATOM)) for head in heads]
+        if terms.base_url:
+            _put(folder / OPML, render_opml(terms.title, outlines), done)
+        else:  # a list for feed readers needs addresses
+            (folder / OPML).unlink(missing_ok=True)
     except OSError as error:
         raise archive_error(error, str(folder)) from error
     return done
