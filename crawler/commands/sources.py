@@ -16,7 +16,7 @@ from scrapy.exceptions import UsageError
 
 from crawler.archive import read_states
 from crawler.archive.export import open_output
-from crawler.commands import usage_in_one_line
+from crawler.commands import open_standard_output, usage_in_one_line
 from crawler.errors import ArchiveError, LedgerError, NewsError
 from crawler.opml import Outline, name_source, parse_opml, render_opml, write_source
 from crawler.options import Options, read_options
@@ -94,12 +94,15 @@ class Command(ScrapyCommand):
         data = render_opml("News sources", outlines)
         try:
             if target == "-":
-                sys.stdout.buffer.write(data)
+                with open_standard_output() as write:
+                    write(data)
             else:
                 with open_output(Path(target)) as write:
                     write(data)
         except ArchiveError as error:
             self._fail(str(error))
+        except BrokenPipeError:
+            self.exitcode = 1
 
     def _import(
         self, options: Options, declared: dict[str, Source], opts: argparse.Namespace
