@@ -179,7 +179,8 @@ def test_container_is_pinned_and_does_not_run_as_root():
     assert re.fullmatch(r"docker\.io/library/python:3\.\d+\.\d+-slim-[a-z]+", steps[0][1])
     assert steps[0][0] == "FROM"
     (user,) = (rest for word, rest in steps if word == "USER")
-    assert user != "root"
+    assert f"\nUser={user}\n" in read("news-harvest.service")
+    assert user not in ("root", "news")  # Debian has a user called news
     assert f"--uid 10001 --home-dir /archive --shell /usr/sbin/nologin {user}" in steps[1][1]
     # What is built is not the user's to change; what is written is a volume.
     assert "RUN" not in words[words.index("USER") :]

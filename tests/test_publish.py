@@ -214,3 +214,6 @@ def test_crawl_of_the_archives_own_feed_adds_nothing(desk, tmp_path):
     own = report["sources"]["own"]
     assert (own["entries"], own["new"], own["duplicates"]) == (posts, 0, posts)
     assert desk.files("posts", "revisions") == before
+    # There it would be foreign to verify.
+    within = ["-o", str(desk.archive / "feeds")]
+    assert "outside of the archive" in desk.scrapy("archive", "feeds", *within, status=2).stderr

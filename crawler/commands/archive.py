@@ -247,6 +247,8 @@ class Command(ScrapyCommand):
             print(f"{export.count} records written")
 
     def feeds(self, options: Options, _targets: list[str], opts: argparse.Namespace) -> None:
+        if Path(opts.output).resolve().is_relative_to(options.archive.resolve()):
+            raise _wrong(f"-o is {opts.output!r}, expected a folder outside of the archive")
         posts = PostReader(options.archive, open_to_read(options.archive), options.read)
         terms = Terms(
             title=opts.title or "News archive",
