@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Coroutine
+import os
+import sys
+from collections.abc import Coroutine, Iterable
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any, NoReturn, Self
+from zoneinfo import ZoneInfo
 
 from itemadapter import ItemAdapter
 from scrapy.crawler import Crawler
@@ -99,6 +102,7 @@ class ArchivePipeline:
     def __init__(self, crawler: Crawler) -> None:
         self._crawler = crawler
         self._options = read_options(crawler.settings)
+        self._zone = ZoneInfo(self._options.timezone)
         self._waiting: list[Candidate | Validator] = []
         self._writing: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -122,6 +126,7 @@ class ArchivePipeline:
                 read=self._options.read,
                 near=self._options.near,
                 wait_s=PATIENCE,
+                dry=self._options.is_dry,
             )
             archive.note_form(self._options.dialect, self._options.body)
         except ArchiveError as error:
@@ -175,6 +180,8 @@ class ArchivePipeline:
         else:
             for outcome in outcomes:
                 self._count(outcome)
+            if self._options.is_dry:
+                self._show(self.archive, outcomes)
 
     def _fail(self, error: Exception) -> None:
         """Ends the run: nothing more is taken in, and the exit status says so."""
@@ -197,6 +204,22 @@ class ArchivePipeline:
         if outcome.healed:
             report.healed += 1
             report.warn("its file was missing or changed and was written again", outcome.path)
+
+    def _show(self, archive: Archive, outcomes: Iterable[Outcome]) -> None:
+        """Says on standard output what a dry run would have written."""
+        try:
+            for outcome in outcomes:
+                if not outcome.is_written:
+                    continue
+                print(describe_outcome(outcome, self._zone))
+                if self._options.dry_run == "posts":
+                    post = archive.find_written(outcome.path) or b""
+                    print(post.decode("utf-8", "replace"))
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Who reads has gone; Python would complain of it once more at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            self._fail(ArchiveError("dry run: nobody reads what would be written"))
 
     async def close_spider(self) -> None:
         if self._writing:
@@ -225,6 +248,19 @@ class ArchivePipeline:
                 archive.put_states(states)
             except ArchiveError as error:
                 self._fail(error)
+
+
+def describe_outcome(outcome: Outcome, zone: ZoneInfo) -> str:
+    """Gives a line: what becomes of the article, its post's path, its date in ``zone``, title."""
+    article = outcome.article
+    word = outcome.verdict.value
+    if outcome.retold or outcome.healed:
+        word = "healed" if outcome.healed else "retold"
+    at = f"{article.published.astimezone(zone):%Y-%m-%d %H:%M}" if article.published else "undated"
+    near = f" (near-duplicate of {outcome.twin})" if outcome.shared is not None else ""
+    line = f"{word:<8} {outcome.path}  {at:<16}  {article.title}{near}"
+    # A title is somebody else's text: to a terminal it may say nothing but characters.
+    return "".join(character if character.isprintable() else " " for character in line)
 
 
 async def _quietly(closing: Coroutine[Any, Any, None]) -> None:

@@ -13,7 +13,7 @@ from scrapy.crawler import CrawlerProcessBase
 from scrapy.exceptions import UsageError
 from scrapy.spiderloader import get_spider_loader
 
-from crawler.commands import usage_in_one_line
+from crawler.commands import add_dry_run, read_dry_run, usage_in_one_line
 from crawler.extensions import RunReporter
 from crawler.options import read_options
 from crawler.stopping import Stopper
@@ -36,8 +36,14 @@ class Command(BaseRunSpiderCommand):
             "2 wrong usage."
         )
 
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        super().add_options(parser)
+        add_dry_run(parser)
+
     def process_options(self, args: list[str], opts: argparse.Namespace) -> None:
         super().process_options(args, opts)
+        assert self.settings is not None
+        read_dry_run(opts, self.settings)
         # Before Scrapy begins to log, so that wrong usage is one line and nothing else.
         self._check_usage(args, opts)
         if self.exitcode:
