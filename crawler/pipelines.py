@@ -23,6 +23,7 @@ from crawler.extensions import RunReporter
 from crawler.items import NewsItem
 from crawler.normalize import find_overlong, normalize
 from crawler.options import read_options
+from crawler.report import make_printable
 
 logger = logging.getLogger(__name__)
 
@@ -258,9 +259,7 @@ def describe_outcome(outcome: Outcome, zone: ZoneInfo) -> str:
         word = "healed" if outcome.healed else "retold"
     at = f"{article.published.astimezone(zone):%Y-%m-%d %H:%M}" if article.published else "undated"
     near = f" (near-duplicate of {outcome.twin})" if outcome.shared is not None else ""
-    line = f"{word:<8} {outcome.path}  {at:<16}  {article.title}{near}"
-    # A title is somebody else's text: to a terminal it may say nothing but characters.
-    return "".join(character if character.isprintable() else " " for character in line)
+    return make_printable(f"{word:<8} {outcome.path}  {at:<16}  {article.title}{near}")
 
 
 async def _quietly(closing: Coroutine[Any, Any, None]) -> None:
