@@ -131,7 +131,7 @@ class ArchivePipeline:
             )
             archive.note_form(self._options.dialect, self._options.body)
         except ArchiveError as error:
-            self._fail(error)
+            self._fail(f"archive: {error}")
             return
         self._report.warnings += archive.warnings
         self.archive = archive
@@ -173,21 +173,21 @@ class ArchivePipeline:
         try:
             outcomes = await asyncio.to_thread(self.archive.commit, batch)
         except ArchiveError as error:
-            self._fail(error)
+            self._fail(f"archive: {error}")
         except Exception as error:
             # A fault of ours: what it met is not on disk, so the run must not look as if it were.
             logger.exception("the archive could not be written")
-            self._fail(error)
+            self._fail(f"archive: {error}")
         else:
             for outcome in outcomes:
                 self._count(outcome)
             if self._options.is_dry:
                 self._show(self.archive, outcomes)
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, message: str) -> None:
         """Ends the run: nothing more is taken in, and the exit status says so."""
         if not self._failed:
-            self._failed = f"archive: {error}"
+            self._failed = message
             self._report.errors.append(self._failed)
             if self._crawler.crawling and self.archive is not None:
                 closing = self._crawler.engine.close_spider_async(reason="archive_failed")
@@ -217,10 +217,10 @@ class ArchivePipeline:
                     post = archive.find_written(outcome.path) or b""
                     print(post.decode("utf-8", "replace"))
             sys.stdout.flush()
-        except BrokenPipeError:
-            # Who reads has gone; Python would complain of it once more at its end.
+        except OSError as error:
+            # Whoever reads has gone, or a disk is full; Python would fail once more at its end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            self._fail(ArchiveError("dry run: nobody reads what would be written"))
+            self._fail(f"standard output: {error.strerror}")
 
     async def close_spider(self) -> None:
         if self._writing:
@@ -235,7 +235,7 @@ class ArchivePipeline:
             try:
                 self.archive.close()
             except ArchiveError as error:
-                self._fail(error)
+                self._fail(f"archive: {error}")
 
     def _keep_states(self, archive: Archive) -> None:
         """Lets the ledger remember how each source has been doing, unless the run was stopped."""
@@ -248,7 +248,7 @@ class ArchivePipeline:
             try:
                 archive.put_states(states)
             except ArchiveError as error:
-                self._fail(error)
+                self._fail(f"archive: {error}")
 
 
 def describe_outcome(outcome: Outcome, zone: ZoneInfo) -> str:

@@ -6,6 +6,8 @@ import hashlib
 import re
 import shutil
 import sqlite3
+import subprocess
+import sys
 import tempfile
 from contextlib import closing
 from dataclasses import replace
@@ -20,6 +22,7 @@ from crawler.errors import ArchiveError
 from crawler.pipelines import describe_outcome
 from crawler.schedule import SourceState
 from tests import test_group as near
+from tests.conftest import ROOT
 from tests.test_archive import damage_schema, flip_bytes, meet, open_archive, tellings
 
 KNOWN = meet("原来的一段。", guid="known")
@@ -105,15 +108,24 @@ def stand_damaged(root: Path) -> None:
     (root / "ledger.sqlite3-seal").unlink()
 
 
-def stand_after_a_death(root: Path) -> None:
-    """A run was killed between its files and their rows, and left temp files."""
-    fill(root)
-    shutil.copy2(root / "ledger.sqlite3", root / "before")
-    with open_archive(root) as archive:
-        archive.commit([meet("只有文件的一段。", guid="new")])
-    (root / "before").replace(root / "ledger.sqlite3")
+def stand_killed(root: Path) -> None:
+    """A run was killed: SQLite's files stand beside the ledger, temp files among the posts."""
+    other = root.with_name("other")
+    fill(other)
+    with open_archive(other) as archive:
+        archive.commit([meet("新的一段。", guid="new")])
+        shutil.copytree(other, root, copy_function=shutil.copy2)
+    shutil.rmtree(other)
     (root / "posts" / "stcn" / ".x.md.dead-1.tmp").write_bytes(b"half")
-    (root / ".run-dead").touch()
+    assert list(root.glob("*-wal"))
+    assert list(root.glob(".run-*"))
+
+
+def stand_killed_before_the_row(root: Path) -> None:
+    """As if the power had failed: the last files have no rows."""
+    stand_killed(root)
+    (root / "ledger.sqlite3-wal").unlink()
+    (root / "ledger.sqlite3-shm").unlink()
 
 
 def stand_in_a_removal(root: Path) -> None:
@@ -138,7 +150,8 @@ STANDS = {
     "ledger-missing": (stand_missing_ledger, "missing, made again from the posts"),
     "ledger-flipped": (stand_flipped, "not as the last crawl left it"),
     "ledger-damaged": (stand_damaged, "kept as ledger.sqlite3.damaged-"),
-    "run-died": (stand_after_a_death, "an earlier run did not end well"),
+    "killed": (stand_killed, "an earlier run did not end well"),
+    "killed-before-the-row": (stand_killed_before_the_row, "an earlier run did not end well"),
     "removal-unfinished": (stand_in_a_removal, "its removal is finished"),
 }
 
@@ -231,6 +244,29 @@ def test_archive_that_no_run_could_open_is_named(tmp_path, make):
         open_archive(root)
 
 
+def put_a_file(root: Path) -> None:
+    (root / "posts").write_bytes(b"")
+
+
+def put_a_link(root: Path) -> None:
+    (root / "posts").mkdir()
+    (root / "posts" / "stcn").symlink_to(root.parent)
+
+
+@pytest.mark.parametrize("put", [put_a_file, put_a_link])
+def test_what_is_in_the_way_of_a_post_is_named(tmp_path, put):
+    root = tmp_path / "archive"
+    root.mkdir()
+    put(root)
+    said = []
+    for dry in (True, False):
+        with open_archive(root, dry=dry) as archive, pytest.raises(ArchiveError) as caught:
+            archive.commit([KNOWN])
+        said.append(str(caught.value))
+    assert said[0] == said[1]
+    assert said[0].startswith(f"{root}/posts")
+
+
 def test_nothing_is_left_behind_and_states_are_read_without_a_trace(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temp"))
     (tmp_path / "temp").mkdir()
@@ -302,6 +338,19 @@ def test_harvest_is_what_the_dry_run_said(desk):
     for path, _ in told:
         if b"dated: fetched" not in files[path]:  # the time is another one
             assert files[path].decode() in dry.stdout, path
+
+
+def test_output_that_cannot_be_written_ends_the_run_in_one_line(desk):
+    command = [sys.executable, "-m", "scrapy", "crawl", "list-gbk", "--dry-run", "-L", "ERROR"]
+    command += ["-s", f"NEWS_SOURCES={desk.folder / 'sources'}", "-s", "DOWNLOAD_DELAY=0"]
+    command += ["-s", f"NEWS_ARCHIVE={desk.archive}"]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT, check=False
+        )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.endswith("ERROR: standard output: No space left on device")
 
 
 def test_failed_source_is_status_1_and_nothing_is_made(desk):

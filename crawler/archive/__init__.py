@@ -26,7 +26,7 @@ from crawler.archive.decide import (
     identify_article,
     knows_entry,
 )
-from crawler.archive.files import GroupWriter, Stamp, archive_error, stamp_of
+from crawler.archive.files import GroupWriter, Stamp, archive_error, check_folder, stamp_of
 from crawler.archive.group import Candidate, Group, Outcome, Renderer
 from crawler.archive.ledger import Ledger, Validator
 from crawler.archive.presence import Door, Marker, Patience, is_at_work
@@ -421,6 +421,10 @@ class Archive:
             outcomes = [
                 group.place(member) for member in batch if not isinstance(member, Validator)
             ]
+            if self._is_dry:
+                root = os.path.realpath(self.root)
+                for folder in {outcome.path.rpartition("/")[0] for outcome in outcomes}:
+                    check_folder(root, folder)
             group.write(self._files)
             for member in batch:
                 if isinstance(member, Validator):

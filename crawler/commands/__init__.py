@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
+from io import TextIOWrapper
 from typing import TypeVar
 
 from scrapy.commands import ScrapyCommand
@@ -42,6 +43,9 @@ def add_dry_run(parser: argparse.ArgumentParser) -> None:
 def read_dry_run(opts: argparse.Namespace, settings: BaseSettings) -> None:
     if opts.dry_run:
         settings.set("NEWS_DRY_RUN", opts.dry_run, priority="cmdline")
+    if isinstance(sys.stdout, TextIOWrapper):
+        # A title in another charset than the terminal's must not end the run.
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def usage_in_one_line(run: Run[C]) -> Run[C]:
