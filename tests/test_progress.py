@@ -148,6 +148,7 @@ def test_interrupt_leaves_a_clean_terminal_and_nothing_of_a_dry_run(desk, drippi
         shown = re.compile(r"feed: 0:00:\d\d, 9 waiting(, \d requests)?,")
         while not any(shown.fullmatch(line) for line in made.lines):
             assert made.read()
+        assert made.has_cursor  # a process that is killed now leaves it
         made.type(b"\x03")  # Ctrl-C, which the terminal shows too
         while made.read():
             pass
