@@ -8,6 +8,7 @@ import logging
 import os
 import pty
 import re
+import select
 import struct
 import subprocess
 import sys
@@ -27,7 +28,7 @@ from scrapy.settings import Settings
 from crawler.commands.crawl import wants_view
 from crawler.progress import ProgressView, _Packed, estimate_left_s, render_sources
 from crawler.report import HostReport, RunReport, SourceReport
-from tests.conftest import ROOT
+from tests.conftest import ROOT, Desk
 from tests.test_stopping import Dripping, dripping, make_feed  # noqa: F401
 
 LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \[[\w.]+\] (INFO|WARNING|ERROR): .+")
@@ -52,6 +53,7 @@ class Terminal:
 
     def read(self) -> bool:
         """Takes in what was written since; tells whether there may be more."""
+        assert select.select([self._ours], [], [], 60)[0], self.lines
         try:
             data = os.read(self._ours, 65536)
         except OSError:  # nobody has the other end
@@ -90,26 +92,34 @@ def terminal(columns: int) -> Iterator[Terminal]:
         made.close()
 
 
-def start(desk, made: Terminal, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
-    """Starts the real command on the terminal, as its only window to the world."""
+@contextmanager
+def start(
+    desk: Desk, made: Terminal, *arguments: str, **environment: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Runs the real command on the terminal, as its only window to the world."""
     command = [sys.executable, "-c", IN_FRONT, arguments[0], "-s", f"NEWS_ARCHIVE={desk.archive}"]
     command += ["-s", f"NEWS_SOURCES={desk.folder / 'sources'}", *arguments[1:]]
-    process = subprocess.Popen(
+    # The size is the terminal's, not that of the one where the tests run.
+    inherited = {key: os.environ[key] for key in os.environ.keys() - {"COLUMNS", "LINES"}}
+    with subprocess.Popen(
         command,
         stdin=made.end,
         stdout=made.end,
         stderr=made.end,
         cwd=ROOT,
-        env=os.environ | {"TERM": "xterm-256color"} | environment,
+        env=inherited | {"TERM": "xterm-256color"} | environment,
         start_new_session=True,
-    )
-    os.close(made.end)
-    return process
+    ) as process:
+        os.close(made.end)
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def test_log_stays_whole_and_the_table_is_last(desk):
-    with terminal(160) as made:
-        process = start(desk, made, "harvest", "wire", "list-gbk", "-s", "DOWNLOAD_DELAY=0.01")
+    what = ["harvest", "wire", "list-gbk", "-s", "DOWNLOAD_DELAY=0.01"]
+    with terminal(160) as made, start(desk, made, *what) as process:
         while made.read():
             pass
         assert process.wait() == 0
@@ -143,8 +153,8 @@ def test_interrupt_leaves_a_clean_terminal_and_nothing_of_a_dry_run(desk, drippi
     temporary.mkdir()
     dripping.feed = make_feed(*(f"{dripping.url}/{n}" for n in range(9)))
     what = ["crawl", "feed", "--dry-run", "-a", f"url={dripping.url}/x.xml", "-a", "name=财经早报"]
-    with terminal(40) as made:
-        process = start(desk, made, *what, NO_COLOR="1", TMPDIR=str(temporary))
+    more = {"NO_COLOR": "1", "TMPDIR": str(temporary)}
+    with terminal(40) as made, start(desk, made, *what, **more) as process:
         shown = re.compile(r"feed: 0:00:\d\d, 9 waiting(, \d requests)?,")
         while not any(shown.fullmatch(line) for line in made.lines):
             assert made.read()
@@ -189,6 +199,7 @@ def test_crash_leaves_a_clean_terminal_and_the_streams_as_they_were(monkeypatch)
         handler = logging.StreamHandler(end)
         monkeypatch.setattr(logging.root, "handlers", [handler])
         monkeypatch.setenv("TERM", "xterm")
+        monkeypatch.delenv("COLUMNS", raising=False)
 
         def crash() -> None:
             with ProgressView(Crawl(report)):  # type: ignore[arg-type]
