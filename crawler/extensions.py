@@ -76,7 +76,9 @@ class RunReporter:
     def __init__(self, crawler: Crawler) -> None:
         self.report = RunReport(started_at=datetime.now(UTC))
         self._crawler = crawler
-        self._folder = read_options(crawler.settings).archive / "reports"
+        options = read_options(crawler.settings)
+        self._folder = options.archive / "reports"
+        self._is_dry = options.is_dry
         crawler.signals.connect(self.spider_error, signal=signals.spider_error)
         crawler.signals.connect(self.item_error, signal=signals.item_error)
         crawler.signals.connect(self.spider_closed, signal=signals.spider_closed)
@@ -96,6 +98,8 @@ class RunReporter:
         report = self.report
         report.ended_at = datetime.now(UTC)
         stats = self._crawler.stats
+        if self._is_dry:
+            logger.info("dry run, nothing was written; what a crawl would have done:")
         for name, source in sorted(report.sources.items()):
             why = [*source.refused, *source.warnings]
             told = f"; {why[0].url}: {why[0].reason}" if why else ""
@@ -114,7 +118,10 @@ class RunReporter:
         self.write()
 
     def write(self) -> None:
-        """Writes the report as it is now; a failure becomes one of its errors and is told."""
+        """Writes the report as it is now; a failure becomes one of its errors and is told. A dry
+        run leaves none."""
+        if self._is_dry:
+            return
         report = self.report
         try:
             write_report(self._folder, report)

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -20,6 +21,10 @@ from crawler.images import ImageTable, load_image_table
 from crawler.normalize import normalize
 from crawler.posts import DIALECTS, Dialect, parse_post, render_post
 from crawler.sources import IMAGE_PROXIES, Source, load_sources
+
+DryRun = Literal["off", "list", "posts"]
+"""What a crawl shows of the posts it would write, without writing: a line each, or all of them."""
+DRY_RUNS: tuple[DryRun, ...] = ("off", "list", "posts")
 
 # It stands in brackets in a header: no spaces, no brackets, nothing beyond ASCII.
 _CONTACT = re.compile(r"(?=https?://|.+@)[!-'*-\[\]-~]+")
@@ -39,6 +44,7 @@ class Options:
     near: NearMode
     timezone: str
     rsshub: str
+    dry_run: DryRun
     max_entries: int
     max_bytes: int
     max_depth: int
@@ -50,6 +56,10 @@ class Options:
     max_crawl_delay: float
     backoff: float
     contact: str | None
+
+    @property
+    def is_dry(self) -> bool:
+        return self.dry_run != "off"
 
     def load_sources(self) -> dict[str, Source]:
         """Gives every source by name. Raises UsageError when one does not validate."""
@@ -144,6 +154,9 @@ def read_options(settings: BaseSettings) -> Options:
     rsshub = settings.get("NEWS_RSSHUB") or ""
     if urlsplit(rsshub).scheme not in ("http", "https"):
         raise _wrong("NEWS_RSSHUB", rsshub, "the http or https address of an RSSHub mirror")
+    dry_run = settings.get("NEWS_DRY_RUN")
+    if dry_run not in DRY_RUNS:
+        raise _wrong("NEWS_DRY_RUN", dry_run, f"one of {', '.join(DRY_RUNS)}")
     sources = settings.get("NEWS_SOURCES") or None
     try:
         extra_keys = settings.getbool("NEWS_EXTRA_KEYS")
@@ -159,6 +172,7 @@ def read_options(settings: BaseSettings) -> Options:
         near=near,
         timezone=timezone,
         rsshub=rsshub,
+        dry_run=dry_run,
         max_entries=_positive(settings, "NEWS_MAX_ENTRIES"),
         max_bytes=_positive(settings, "NEWS_MAX_BYTES"),
         max_depth=_positive(settings, "NEWS_MAX_DEPTH"),

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Coroutine
+import os
+import sys
+from collections.abc import Coroutine, Iterable
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any, NoReturn, Self
+from zoneinfo import ZoneInfo
 
 from itemadapter import ItemAdapter
 from scrapy.crawler import Crawler
@@ -20,6 +23,7 @@ from crawler.extensions import RunReporter
 from crawler.items import NewsItem
 from crawler.normalize import find_overlong, normalize
 from crawler.options import read_options
+from crawler.report import make_printable
 
 logger = logging.getLogger(__name__)
 
@@ -99,6 +103,7 @@ class ArchivePipeline:
     def __init__(self, crawler: Crawler) -> None:
         self._crawler = crawler
         self._options = read_options(crawler.settings)
+        self._zone = ZoneInfo(self._options.timezone)
         self._waiting: list[Candidate | Validator] = []
         self._writing: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -122,10 +127,11 @@ class ArchivePipeline:
                 read=self._options.read,
                 near=self._options.near,
                 wait_s=PATIENCE,
+                dry=self._options.is_dry,
             )
             archive.note_form(self._options.dialect, self._options.body)
         except ArchiveError as error:
-            self._fail(error)
+            self._fail(f"archive: {error}")
             return
         self._report.warnings += archive.warnings
         self.archive = archive
@@ -167,19 +173,21 @@ class ArchivePipeline:
         try:
             outcomes = await asyncio.to_thread(self.archive.commit, batch)
         except ArchiveError as error:
-            self._fail(error)
+            self._fail(f"archive: {error}")
         except Exception as error:
             # A fault of ours: what it met is not on disk, so the run must not look as if it were.
             logger.exception("the archive could not be written")
-            self._fail(error)
+            self._fail(f"archive: {error}")
         else:
             for outcome in outcomes:
                 self._count(outcome)
+            if self._options.is_dry:
+                self._show(self.archive, outcomes)
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, message: str) -> None:
         """Ends the run: nothing more is taken in, and the exit status says so."""
         if not self._failed:
-            self._failed = f"archive: {error}"
+            self._failed = message
             self._report.errors.append(self._failed)
             if self._crawler.crawling and self.archive is not None:
                 closing = self._crawler.engine.close_spider_async(reason="archive_failed")
@@ -198,6 +206,22 @@ class ArchivePipeline:
             report.healed += 1
             report.warn("its file was missing or changed and was written again", outcome.path)
 
+    def _show(self, archive: Archive, outcomes: Iterable[Outcome]) -> None:
+        """Says on standard output what a dry run would have written."""
+        try:
+            for outcome in outcomes:
+                if not outcome.is_written:
+                    continue
+                print(describe_outcome(outcome, self._zone))
+                if self._options.dry_run == "posts":
+                    post = archive.find_written(outcome.path) or b""
+                    print(post.decode("utf-8", "replace"))
+            sys.stdout.flush()
+        except OSError as error:
+            # Whoever reads has gone, or a disk is full; Python would fail once more at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            self._fail(f"standard output: {error.strerror}")
+
     async def close_spider(self) -> None:
         if self._writing:
             await self._writing
@@ -211,7 +235,7 @@ class ArchivePipeline:
             try:
                 self.archive.close()
             except ArchiveError as error:
-                self._fail(error)
+                self._fail(f"archive: {error}")
 
     def _keep_states(self, archive: Archive) -> None:
         """Lets the ledger remember how each source has been doing, unless the run was stopped."""
@@ -224,7 +248,18 @@ class ArchivePipeline:
             try:
                 archive.put_states(states)
             except ArchiveError as error:
-                self._fail(error)
+                self._fail(f"archive: {error}")
+
+
+def describe_outcome(outcome: Outcome, zone: ZoneInfo) -> str:
+    """Gives a line: what becomes of the article, its post's path, its date in ``zone``, title."""
+    article = outcome.article
+    word = outcome.verdict.value
+    if outcome.retold or outcome.healed:
+        word = "healed" if outcome.healed else "retold"
+    at = f"{article.published.astimezone(zone):%Y-%m-%d %H:%M}" if article.published else "undated"
+    near = f" (near-duplicate of {outcome.twin})" if outcome.shared is not None else ""
+    return make_printable(f"{word:<8} {outcome.path}  {at:<16}  {article.title}{near}")
 
 
 async def _quietly(closing: Coroutine[Any, Any, None]) -> None:

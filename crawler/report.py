@@ -16,6 +16,11 @@ MOST_LISTED = 200
 NO_ISSUE = "no issue of"
 
 
+def make_printable(text: str) -> str:
+    """Takes out what would say something to a terminal: names and titles are others' text."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
 @dataclass(slots=True)
 class Trouble:
     """Something refused or odd: why, and where."""
@@ -107,24 +112,26 @@ class SourceReport:
                 return f"{trouble.reason} ({trouble.url})" if trouble.url else trouble.reason
         return ""
 
+    def count_all(self) -> dict[str, int]:
+        """Gives what came of it, by the words that people are told it in."""
+        return {
+            "new": self.new,
+            "updated": self.updated,
+            "duplicates": self.duplicates,
+            "near-duplicates": self.near_duplicates,
+            "unchanged": self.unchanged,
+            "healed": self.healed,
+            "removed for good": self.removed,
+            "partial": self.partial,
+            "feeds not changed": self.conditional,
+            "refused": self.refused_count,
+            "warnings": self.warning_count,
+            "feeds failed": self.feeds_failed,
+        }
+
     def summary(self) -> str:
-        parts = [f"{self.new} new"]
-        for count, name in (
-            (self.updated, "updated"),
-            (self.duplicates, "duplicates"),
-            (self.near_duplicates, "near-duplicates"),
-            (self.unchanged, "unchanged"),
-            (self.healed, "healed"),
-            (self.removed, "removed for good"),
-            (self.partial, "partial"),
-            (self.conditional, "feeds not changed"),
-            (self.refused_count, "refused"),
-            (self.warning_count, "warnings"),
-            (self.feeds_failed, "feeds failed"),
-        ):
-            if count:
-                parts.append(f"{count} {name}")
-        return ", ".join(parts)
+        counts = self.count_all().items()
+        return ", ".join(f"{count} {name}" for name, count in counts if count or name == "new")
 
 
 @dataclass(slots=True)

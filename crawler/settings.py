@@ -15,6 +15,7 @@ NEWS_SOURCES = None
 NEWS_NEAR_DUPLICATES = "report"
 NEWS_TIMEZONE = "Asia/Shanghai"
 NEWS_RSSHUB = "https://rsshub.app"
+NEWS_DRY_RUN = "off"
 
 # ---- bounds: what is over is refused by name -------------------------------------------------
 NEWS_MAX_ENTRIES = 200_000

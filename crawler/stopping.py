@@ -12,6 +12,7 @@ import logging
 import os
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
 from typing import Any, Self
 
@@ -62,10 +63,12 @@ class StopGate:
 class Stopper:
     """Ends the crawls of a process at the first SIGTERM or SIGINT, and at the second without
     waiting for any download. To be installed before ``process.start``, which must leave the
-    signals alone (``install_signal_handlers=False``)."""
+    signals alone (``install_signal_handlers=False``). ``clear`` takes what stands there off the
+    terminal, should the process be ended where it is."""
 
-    def __init__(self, process: CrawlerProcessBase) -> None:
+    def __init__(self, process: CrawlerProcessBase, clear: Callable[[], None]) -> None:
         self._process = process
+        self._clear = clear
         self._crawlers: list[Crawler] = []
         self._signals = 0
         self._stopped: set[Crawler] = set()
@@ -150,6 +153,7 @@ class Stopper:
             if reporter and reporter.report.ended_at is None:
                 reporter.report.errors.append("stopped while something was still being waited for")
                 reporter.write()
+        self._clear()
 
 
 def _engine_of(crawler: Crawler) -> ExecutionEngine | None:

@@ -222,6 +222,7 @@ def test_seeds_are_five_articles(desk):
          "NEWS_BODY is 'text', expected html, the only form that dialect hexo-seed has"),
         (["crawl", "rsshub-stcn", "-s", "NEWS_NEAR_DUPLICATES=merge"],
          "NEWS_NEAR_DUPLICATES is 'merge', expected one of report, skip, off"),
+        (["crawl", "wire", "-s", "NEWS_DRY_RUN=yes"], "NEWS_DRY_RUN is 'yes', expected one of off, list, posts"),
         (["crawl", "rsshub-stcn", "-s", "NEWS_TIMEZONE=Mars"], "NEWS_TIMEZONE is 'Mars'"),
         (["crawl", "rsshub-stcn", "-s", "NEWS_MAX_BYTES=-1"], "NEWS_MAX_BYTES is '-1'"),
         (["crawl", "rsshub-stcn", "-s", "NEWS_DIALEKT=hexo"], "NEWS_DIALEKT: unknown setting, expected one of NEWS_ARCHIVE"),

@@ -18,6 +18,7 @@ GLUE = {
     "items",
     "pipelines",
     "extensions",
+    "progress",
     "middlewares",
     "downloads",
     "manners",

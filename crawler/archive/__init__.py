@@ -26,13 +26,14 @@ from crawler.archive.decide import (
     identify_article,
     knows_entry,
 )
-from crawler.archive.files import GroupWriter, Stamp, archive_error, stamp_of
+from crawler.archive.files import GroupWriter, Stamp, archive_error, check_folder, stamp_of
 from crawler.archive.group import Candidate, Group, Outcome, Renderer
 from crawler.archive.ledger import Ledger, Validator
 from crawler.archive.presence import Door, Marker, Patience, is_at_work
 from crawler.archive.rebuild import Reader, adopt_files, has_posts
 from crawler.archive.recover import adopt_edits, sweep_temps
 from crawler.archive.rewrite import Convert, Rewriting, rewrite_posts, settle_rewrites
+from crawler.archive.scratch import LEDGER, copied_state
 from crawler.archive.seal import break_seal, is_as_left, put_seal
 from crawler.archive.tombstones import (
     Removal,
@@ -71,7 +72,8 @@ class Archive:
     """An archive open for writing, one of any number at once. Raises ArchiveError.
 
     ``wait_s`` is how long others are waited for. ``commit`` may be called from another thread than
-    the look-ups, each by one at a time.
+    the look-ups, each by one at a time. ``dry`` decides and writes as ever, but all of it in a
+    temporary folder that is gone when the archive is closed: below ``root`` nothing changes.
     """
 
     def __init__(
@@ -82,34 +84,41 @@ class Archive:
         read: Reader = parse_post,
         near: NearMode = "report",
         wait_s: float | Patience = 90.0,
+        dry: bool = False,
     ) -> None:
         self.root = root
         self.warnings: list[str] = []
         self._render = render
         self._read = read
         self._near = near
-        self._path = root / "ledger.sqlite3"
         self._patience = wait_s if isinstance(wait_s, Patience) else Patience(wait_s)
-        self._door = Door(root, self._patience)
+        self._end = contextlib.ExitStack()
+        # Where ledger, markers and all that is written stand; posts are read from root too.
+        self._home = self._end.enter_context(copied_state(root, self._patience)) if dry else root
+        self._path = self._home / LEDGER
+        self._door = Door(self._home, self._patience)
         # True while files and ledger may not agree: a run that ends so is looked after by the next.
         self._unsettled = False
         self._damage: DamagedLedgerError | None = None
         self._retired: list[Ledger] = []
         token = secrets.token_hex(4)
         try:
-            root.mkdir(parents=True, exist_ok=True)
+            self._home.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise archive_error(error, str(root)) from error
         with self._door.held():
-            self._marker = Marker(root, token)
+            self._marker = Marker(self._home, token)
             try:
-                self._files = GroupWriter(root, token)
+                self._files = GroupWriter(self._home, token)
                 self._open_ledger()
                 if self._marker.others_died:
                     self._recover()
             except OSError as error:
                 self._leave()
                 raise archive_error(error, str(root)) from error
+            except ArchiveError as error:
+                self._leave()
+                raise type(error)(self._name_root(str(error))) from error
             except BaseException:
                 self._leave()
                 raise
@@ -127,6 +136,10 @@ class Archive:
 
     def close(self) -> None:
         """Ends the work. Raises ArchiveError when the marker of this run cannot be taken away."""
+        with self._end:
+            self._close()
+
+    def _close(self) -> None:
         if self._unsettled or self._damage:
             self._close_ledgers()
             self._marker.abandon()
@@ -151,6 +164,7 @@ class Archive:
             with contextlib.suppress(OSError):
                 self._marker.remove()
         self._marker.abandon()
+        self._end.close()
 
     def _close_ledgers(self) -> None:
         for ledger in (*self._retired, self._reader, self._ledger):
@@ -186,7 +200,7 @@ class Archive:
                 if is_missing:
                     self._warn(f"{path}: missing, made again from the posts")
                 with self._settling():
-                    finish_removals(self.root, self._ledger)
+                    self._finish_removals()
                     adopt_files(self.root, self._ledger, self._read)
             if self._ledger.is_new:
                 self._unsettled = False
@@ -202,13 +216,16 @@ class Archive:
         """Does the rest of what a removal or a rewrite was killed in."""
         if has_unfinished(self.root, self._ledger):
             with self._settling():
-                for path in finish_removals(self.root, self._ledger):
+                for path in self._finish_removals():
                     self._warn(
                         f"{self.root / path}: its removal is finished, as its tombstone says"
                     )
         if self._ledger.list_rewrites():
             with self._settling():
                 settle_rewrites(self.root, self._ledger)
+
+    def _finish_removals(self) -> list[str]:
+        return finish_removals(self.root, self._ledger, keep_files=self._is_dry)
 
     def _question_seal(self) -> None:
         """Raises DamagedLedgerError when the ledger is not as the last crawl left it."""
@@ -267,7 +284,7 @@ class Archive:
         except DamagedLedgerError as error:
             self._replace_ledger(error)
         with self._settling():
-            sweep_temps(self.root, self._marker.is_alive)
+            sweep_temps(self._home, self._marker.is_alive)
             adopt_files(self.root, self._ledger, self._read)
             adopt_edits(self.root, self._ledger, self._read)
         self._marker.bury()
@@ -280,7 +297,23 @@ class Archive:
             yield
         self._unsettled = before
 
+    @property
+    def _is_dry(self) -> bool:
+        return self._home is not self.root
+
+    def _name_root(self, message: str) -> str:
+        """Lets a message of a dry run name the archive and not its copy."""
+        return message.replace(str(self._home), str(self.root))
+
+    def _locate(self, path: str) -> str:
+        """Gives a file's full path; in a dry run that of what it has written, where it has."""
+        if self._is_dry and os.path.lexists(written := f"{self._home}/{path}"):
+            return written
+        return f"{self.root}/{path}"
+
     def _warn(self, message: str) -> None:
+        if self._is_dry:
+            message = f"dry run, in a copy only: {self._name_root(message)}"
         self.warnings.append(message)
         logger.warning(message)
 
@@ -293,7 +326,7 @@ class Archive:
         if found is None or not knows_entry(found[0].entry, entry):
             return False
         post = found[1]
-        return stamp_of(f"{self.root}/{post.path}") == Stamp(post.size, post.mtime_ns)
+        return stamp_of(self._locate(post.path)) == Stamp(post.size, post.mtime_ns)
 
     def is_removed(self, identity: bytes) -> bool:
         """Tells whether an article was taken out: it is not written, nor its page asked for."""
@@ -344,6 +377,13 @@ class Archive:
         if warn and before not in (None, form):
             self._warn(f"posts are written as {form} from now on; older ones stay {before}")
 
+    def find_written(self, path: str) -> bytes | None:
+        """Gives a post as this dry run has written it; None where it has not."""
+        try:
+            return (self._home / path).read_bytes() if self._is_dry else None
+        except FileNotFoundError:
+            return None
+
     def rebuild(self) -> int:
         """Makes the ledger again from the files alone; gives the number of posts."""
         with self.transaction() as ledger:
@@ -377,10 +417,14 @@ class Archive:
 
     def _commit(self, batch: Sequence[Candidate | Validator]) -> list[Outcome]:
         with self.transaction() as ledger:
-            group = Group(self.root, ledger, self._render, self._read, self._near)
+            group = Group(self._locate, ledger, self._render, self._read, self._near)
             outcomes = [
                 group.place(member) for member in batch if not isinstance(member, Validator)
             ]
+            if self._is_dry:
+                root = os.path.realpath(self.root)
+                for folder in {outcome.path.rpartition("/")[0] for outcome in outcomes}:
+                    check_folder(root, folder)
             group.write(self._files)
             for member in batch:
                 if isinstance(member, Validator):
@@ -392,25 +436,23 @@ def open_to_read(root: Path) -> Ledger:
     """Gives the ledger of an archive, to be read only. Raises ArchiveError where there is none."""
     if not root.is_dir():
         raise ArchiveError(f"{root}: no archive there")
-    path = root / "ledger.sqlite3"
+    path = root / LEDGER
     if not path.is_file():
         raise ArchiveError(f"{path}: no ledger there; scrapy archive rebuild makes it again")
     return Ledger(path, read_only=True)
 
 
-def read_states(root: Path, sources: Iterable[str]) -> dict[str, SourceState]:
-    """Gives what the last runs told of these sources, of those that had one; writes nothing.
+def read_states(root: Path, sources: Iterable[str], *, dry: bool = False) -> dict[str, SourceState]:
+    """Gives what the last runs told of these sources, of those that had one; changes nothing.
 
-    Raises LedgerError.
+    Raises LedgerError. ``dry`` leaves no file of SQLite's beside the ledger.
     """
-    path = root / "ledger.sqlite3"
-    if not path.is_file():
-        return {}
-    ledger = Ledger(path, read_only=True)
-    try:
-        notes = {source: ledger.find_note(f"source {source}") for source in sources}
-    finally:
-        ledger.close()
+    with copied_state(root, Patience(90.0)) if dry else contextlib.nullcontext(root) as folder:
+        path = folder / LEDGER
+        if not path.is_file():
+            return {}
+        with contextlib.closing(Ledger(path, read_only=True)) as ledger:
+            notes = {source: ledger.find_note(f"source {source}") for source in sources}
     return {source: parse_state(note) for source, note in notes.items() if note}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -111,11 +112,8 @@ class GroupWriter:
     def _make_folder(self, folder: str, changed: set[str]) -> None:
         if folder in self._folders:
             return
-        path = f"{self._root}/{folder}"
         # Links are resolved before anything is made, so that nothing is made outside.
-        real = os.path.realpath(path)
-        if real != path:
-            raise ArchiveError(f"{path}: leads out of the archive, to {real}")
+        check_folder(self._root, folder)
         # A new folder's name stands in its parent. One that is there already may have been made by
         # a run that was killed before it came to the sync; where there is nothing to sync it is
         # cheap.
@@ -123,8 +121,21 @@ class GroupWriter:
         while above:
             above = above.rpartition("/")[0]
             changed.add(above)
-        os.makedirs(path, exist_ok=True)
+        os.makedirs(f"{self._root}/{folder}", exist_ok=True)
         self._folders.add(folder)
+
+
+def check_folder(root: str, folder: str) -> None:
+    """Raises ArchiveError where a folder cannot be, or be made, at its place below ``root``, itself
+    without links: a link leads out of there, or a file stands in the way."""
+    path = f"{root}/{folder}"
+    real = os.path.realpath(path)
+    if real != path:
+        raise ArchiveError(f"{path}: leads out of the archive, to {real}")
+    while path != root and not os.path.lexists(path):
+        path = os.path.dirname(path)
+    if path != root and not os.path.isdir(path):
+        raise ArchiveError(f"{path}: {os.strerror(errno.ENOTDIR)}")
 
 
 def _write_all(fd: int, data: bytes) -> None:

@@ -36,6 +36,7 @@ from crawler.fingerprint import content_hash
 
 # Gives a post's bytes; the zone is the source's.
 Renderer = Callable[[Article, str], bytes]
+Locate = Callable[[str], str]
 
 
 @dataclass(slots=True)
@@ -57,7 +58,8 @@ class Outcome:
 
     ``healed`` says that the file was missing or not as we wrote it, and was written again.
     ``twin`` is the address, else the title, of the article that a duplicate or near-duplicate
-    repeats; ``shared`` what part of the longer of two near texts both have, else None.
+    repeats; ``shared`` what part of the longer of two near texts both have, else None. ``retold``
+    says that its post is read as this carrier of the same text tells it from now on.
     """
 
     article: Article
@@ -66,15 +68,24 @@ class Outcome:
     healed: bool = False
     twin: str | None = None
     shared: float | None = None
+    retold: bool = False
+
+    @property
+    def is_written(self) -> bool:
+        """Tells whether a post's file is another one now."""
+        return self.verdict in (Verdict.NEW, Verdict.UPDATED) or self.healed or self.retold
 
 
 class Group:
-    """One group of articles on its way to disk, inside one ledger transaction."""
+    """One group of articles on its way to disk, inside one ledger transaction.
+
+    ``locate`` gives the full path of a file, from its path in the archive.
+    """
 
     def __init__(
-        self, root: Path, ledger: Ledger, render: Renderer, read: Reader, near: NearMode
+        self, locate: Locate, ledger: Ledger, render: Renderer, read: Reader, near: NearMode
     ) -> None:
-        self._root = root
+        self._locate = locate
         self._ledger = ledger
         self._render = render
         self._parse = read
@@ -152,9 +163,10 @@ class Group:
         if twin:
             self._carriers[identity] = (carrier, twin.id)
             healed = twin.hash == content and self._heal(twin, candidate, own=False)
-            if twin.hash == content and not healed:
-                self._improve(twin, candidate)
-            return Outcome(article, verdict, twin.path, healed=healed, twin=twin.title)
+            retold = twin.hash == content and not healed and self._improve(twin, candidate)
+            return Outcome(
+                article, verdict, twin.path, healed=healed, twin=twin.title, retold=retold
+            )
         if self._near == "off":
             return self._add(candidate, carrier)
         at = carrier.published_at or met_at
@@ -261,7 +273,7 @@ class Group:
         self._new.add(post.id)
         self._note_version(post, content)
         self._carriers[identity] = (carrier, post.id)
-        if os.path.lexists(f"{self._root}/{path}"):
+        if os.path.lexists(self._locate(path)):
             # A file that no ledger row tells of: this very version, or one that is to be kept.
             there = self._read(path)
             if there is not None:
@@ -319,8 +331,8 @@ class Group:
             self._ledger.note_lost(before.id, before.hash)
         self._put(post, self._render(article, candidate.timezone))
 
-    def _improve(self, post: PostRow, candidate: Candidate) -> None:
-        """Lets a post be read as its new carrier tells it, where that tells better.
+    def _improve(self, post: PostRow, candidate: Candidate) -> bool:
+        """Lets a post be read as its new carrier tells it, where that tells better; tells whether.
 
         It stays the same version: not one character differs that the content hash counts.
         """
@@ -329,9 +341,9 @@ class Group:
         article = candidate.article
         # Only what reads back as it was written can be compared.
         if old is None or old.hash is None or old.form != article.form:
-            return
+            return False
         if not tells_better(article, old):
-            return
+            return False
         post.title = article.title
         self._rows[post.id] = post
         told = replace(
@@ -344,6 +356,7 @@ class Group:
         )
         self._sign_anew(post, replace(post), told)
         self._put(post, self._render(told, candidate.timezone))
+        return True
 
     def _note_version(self, post: PostRow, content: bytes) -> None:
         self._texts.setdefault(content, post.id)
@@ -357,7 +370,7 @@ class Group:
         """Writes the file again when it is missing or is not what we wrote; keeps the odd one."""
         if post.path in self._posts:
             return False
-        stamp = stamp_of(f"{self._root}/{post.path}")
+        stamp = stamp_of(self._locate(post.path))
         if stamp == Stamp(post.size, post.mtime_ns):
             return False
         if stamp is None and not is_name_of(post.path, post.source, post.identity):
@@ -395,7 +408,7 @@ class Group:
         """Notes a file that stands in its place already."""
         if post.path in self._posts:
             return
-        stamp = stamp_of(f"{self._root}/{post.path}")
+        stamp = stamp_of(self._locate(post.path))
         if stamp:
             self._note(post, stamp, data)
 
@@ -406,7 +419,7 @@ class Group:
         self._rows[post.id] = post
 
     def _written_at(self, path: str) -> datetime:
-        stamp = stamp_of(f"{self._root}/{path}")
+        stamp = stamp_of(self._locate(path))
         return datetime.fromtimestamp(stamp.mtime_ns // 10**9 if stamp else 0, UTC)
 
     def _keep(self, post: PostRow, data: bytes, *, at: datetime) -> None:
@@ -445,7 +458,7 @@ class Group:
         """Gives the post's bytes as they are, or will be when this group is written."""
         if path in self._posts:
             return self._posts[path]
-        full = f"{self._root}/{path}"
+        full = self._locate(path)
         if os.path.islink(full):
             raise ArchiveError(f"{full}: is a symbolic link")
         try:
@@ -458,7 +471,7 @@ class Group:
     def write(self, files: GroupWriter) -> None:
         """Makes the files durable, then tells the ledger."""
         # Old versions are safe before anything takes their place.
-        files.write(_only_changed(self._root, self._revisions))
+        files.write(_only_changed(self._locate, self._revisions))
         for path, stamp in files.write(self._posts).items():
             self._note(self._owners[path], stamp, self._posts[path])
         self._ledger.add_posts(self._rows[number] for number in self._new)
@@ -498,11 +511,11 @@ def _seconds(at: datetime | None) -> int | None:
     return None if at is None else int(at.timestamp())
 
 
-def _only_changed(root: Path, files: Mapping[str, bytes]) -> dict[str, bytes]:
+def _only_changed(locate: Locate, files: Mapping[str, bytes]) -> dict[str, bytes]:
     """Leaves out what stands there already; never lets another text take its place."""
     changed = {}
     for name, data in files.items():
-        there = root / name
+        there = Path(locate(name))
         if there.exists():
             if there.read_bytes() == data:
                 continue

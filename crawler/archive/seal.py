@@ -20,19 +20,19 @@ from crawler.archive.files import archive_error
 MOST_DIGESTED = 32 * 1024 * 1024
 
 
-def _path(ledger: Path) -> Path:
+def seal_path(ledger: Path) -> Path:
     return ledger.with_name(f"{ledger.name}-seal")
 
 
 def is_as_left(ledger: Path) -> bool | None:
     """Tells whether the ledger is what was sealed; None where there is no seal."""
     try:
-        seal = json.loads(_path(ledger).read_bytes())
+        seal = json.loads(seal_path(ledger).read_bytes())
         size, mtime_ns, digest = seal["size"], seal["mtime_ns"], seal["sha256"]
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise archive_error(error, str(_path(ledger))) from error
+        raise archive_error(error, str(seal_path(ledger))) from error
     except (ValueError, TypeError, KeyError):
         return None  # no seal of ours
     found = ledger.stat()
@@ -47,7 +47,7 @@ def put_seal(ledger: Path) -> None:
     """Seals a ledger that nobody has open, unless the seal on it is good."""
     found = ledger.stat()
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-        seal = json.loads(_path(ledger).read_bytes())
+        seal = json.loads(seal_path(ledger).read_bytes())
         if (seal["size"], seal["mtime_ns"]) == (found.st_size, found.st_mtime_ns):
             return
     seal = {
@@ -55,11 +55,11 @@ def put_seal(ledger: Path) -> None:
         "mtime_ns": found.st_mtime_ns,
         "sha256": _digest(ledger) if found.st_size <= MOST_DIGESTED else None,
     }
-    temp = _path(ledger).with_name(f".{ledger.name}-seal.tmp")
+    temp = seal_path(ledger).with_name(f".{ledger.name}-seal.tmp")
     try:
         temp.unlink(missing_ok=True)  # it may be a link that leads anywhere
         temp.write_text(json.dumps(seal) + "\n")
-        os.replace(temp, _path(ledger))
+        os.replace(temp, seal_path(ledger))
     except OSError:
         with contextlib.suppress(OSError):
             temp.unlink()
@@ -67,7 +67,7 @@ def put_seal(ledger: Path) -> None:
 
 
 def break_seal(ledger: Path) -> None:
-    _path(ledger).unlink(missing_ok=True)
+    seal_path(ledger).unlink(missing_ok=True)
 
 
 def _digest(path: Path) -> str:

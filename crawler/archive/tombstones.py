@@ -238,9 +238,10 @@ def has_unfinished(root: Path, ledger: Ledger) -> bool:
     )
 
 
-def finish_removals(root: Path, ledger: Ledger) -> list[str]:
+def finish_removals(root: Path, ledger: Ledger, *, keep_files: bool = False) -> list[str]:
     """Does what tombstones say that the ledger does not know of: a removal was cut short, or the
-    ledger is a new one. Gives the posts' paths. To be called inside a transaction."""
+    ledger is a new one. Gives the posts' paths. To be called inside a transaction; ``keep_files``
+    tells the ledger only."""
     known = ledger.list_removed()
     stones = [
         parse_tombstone(name, read_file(root / name)[0])
@@ -254,7 +255,8 @@ def finish_removals(root: Path, ledger: Ledger) -> list[str]:
         post = posts.get(stone.path)
         number = post.id if post else ledger.next_number()
         keys = {*stone.keys, *versions[number], *(c.identity for c in carriers[number])}
-        take_out(root, stone.path)
+        if not keep_files:
+            take_out(root, stone.path)
         ledger.remove_post(_row(number, stone), keys, versions=versions[number])
     return [stone.path for stone in stones]
 

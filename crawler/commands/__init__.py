@@ -8,15 +8,44 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
+from io import TextIOWrapper
 from typing import TypeVar
 
 from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
+from scrapy.settings import BaseSettings
 
 from crawler.errors import ArchiveError
 
 C = TypeVar("C", bound=ScrapyCommand)
 Run = Callable[[C, list[str], argparse.Namespace], None]
+
+
+def add_dry_run(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that make a crawl show what it would write, and write nothing."""
+    group = parser.add_argument_group(title="Dry run")
+    group.add_argument(
+        "--dry-run",
+        dest="dry_run",
+        action="store_const",
+        const="list",
+        help="write nothing; print a line for every post that would be written",
+    )
+    group.add_argument(
+        "--dry-run-posts",
+        dest="dry_run",
+        action="store_const",
+        const="posts",
+        help="write nothing; print the posts",
+    )
+
+
+def read_dry_run(opts: argparse.Namespace, settings: BaseSettings) -> None:
+    if opts.dry_run:
+        settings.set("NEWS_DRY_RUN", opts.dry_run, priority="cmdline")
+    if isinstance(sys.stdout, TextIOWrapper):
+        # A title in another charset than the terminal's must not end the run.
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def usage_in_one_line(run: Run[C]) -> Run[C]:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import argparse
 import gc
+import logging
+import os
 import sys
 from collections.abc import Mapping
+from contextlib import ExitStack
 
 from scrapy import Spider
 from scrapy.commands import BaseRunSpiderCommand
 from scrapy.crawler import CrawlerProcessBase
 from scrapy.exceptions import UsageError
+from scrapy.settings import BaseSettings
 from scrapy.spiderloader import get_spider_loader
 
-from crawler.commands import usage_in_one_line
+from crawler.commands import add_dry_run, read_dry_run, usage_in_one_line
 from crawler.extensions import RunReporter
 from crawler.options import read_options
 from crawler.stopping import Stopper
@@ -36,8 +40,14 @@ class Command(BaseRunSpiderCommand):
             "2 wrong usage."
         )
 
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        super().add_options(parser)
+        add_dry_run(parser)
+
     def process_options(self, args: list[str], opts: argparse.Namespace) -> None:
         super().process_options(args, opts)
+        assert self.settings is not None
+        read_dry_run(opts, self.settings)
         # Before Scrapy begins to log, so that wrong usage is one line and nothing else.
         self._check_usage(args, opts)
         if self.exitcode:
@@ -73,10 +83,32 @@ def run_spider(
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
     crawler = process.create_crawler(spider)
-    process.crawl(crawler, **arguments)
-    Stopper(process).install()
-    process.start(install_signal_handlers=False)
+    with ExitStack() as stack:
+        clear = _do_nothing
+        if wants_view(process.settings):
+            # Imported for those only who look.
+            from crawler.progress import ProgressView
+
+            clear = stack.enter_context(ProgressView(crawler)).clear
+        process.crawl(crawler, **arguments)
+        Stopper(process, clear).install()
+        process.start(install_signal_handlers=False)
     reporter = crawler.get_extension(RunReporter)
     if process.bootstrap_failed or reporter is None:
         return 1
     return reporter.report.exit_status
+
+
+def wants_view(settings: BaseSettings) -> bool:
+    """Tells whether somebody looks: at a terminal that can move its cursor, and not with a log
+    that is to be quiet."""
+    return (
+        sys.stderr.isatty()
+        and os.environ.get("TERM", "dumb") not in ("dumb", "unknown")
+        and settings.getbool("LOG_ENABLED")
+        and logging.getLevelName(settings["LOG_LEVEL"]) <= logging.INFO
+    )
+
+
+def _do_nothing() -> None:
+    pass

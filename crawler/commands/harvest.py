@@ -11,9 +11,9 @@ from scrapy.commands import BaseRunSpiderCommand
 from scrapy.exceptions import UsageError
 
 from crawler.archive import read_states
-from crawler.commands import usage_in_one_line
+from crawler.commands import add_dry_run, read_dry_run, usage_in_one_line
 from crawler.commands.crawl import run_spider
-from crawler.errors import LedgerError
+from crawler.errors import ArchiveError
 from crawler.options import read_options
 from crawler.sources import Source
 from crawler.spiders.harvest import make_harvest
@@ -44,9 +44,12 @@ class Command(BaseRunSpiderCommand):
         parser.add_argument_group(title="Harvest").add_argument(
             "--all", action="store_true", help="every source, due or not"
         )
+        add_dry_run(parser)
 
     def process_options(self, args: list[str], opts: argparse.Namespace) -> None:
         super().process_options(args, opts)
+        assert self.settings is not None
+        read_dry_run(opts, self.settings)
         # Before Scrapy begins to log, so that wrong usage is one line and nothing else.
         self._choose(args, opts)
         if self.exitcode:
@@ -68,8 +71,8 @@ class Command(BaseRunSpiderCommand):
         else:
             now = datetime.now(UTC)
             try:
-                states = read_states(options.archive, declared)
-            except LedgerError:
+                states = read_states(options.archive, declared, dry=options.is_dry)
+            except ArchiveError:
                 states = {}  # the run itself says what is wrong with it, and mends it
             self._sources = [
                 source

@@ -96,6 +96,8 @@ class Visit:
         self._goes_on = goes_on
         self._zone = ZoneInfo(source.timezone)
         self._asked: dict[bytes, Asked] = {}
+        # Lists that were asked for and are not read yet.
+        self.lists_open = 0
         self._taken = 0
         self._watch = Watch()
         self._before = archive.find_state(source.name)
@@ -162,6 +164,7 @@ class Visit:
         return self._request_list(listing, headers)
 
     def _request_list(self, listing: Listing, headers: dict[str, str]) -> Request:
+        self.lists_open += 1
         return make_request(
             listing.rule.url,
             headers=headers,
@@ -192,6 +195,13 @@ class Visit:
         return known if known and known.body else None
 
     async def parse_feed(self, response: Response, listing: Listing) -> AsyncIterator[Any]:
+        try:
+            async for output in self._read_list(response, listing):
+                yield output
+        finally:
+            self.lists_open -= 1
+
+    async def _read_list(self, response: Response, listing: Listing) -> AsyncIterator[Any]:
         report = self.report
         rule = listing.rule
         report.bytes += len(response.body)
@@ -398,6 +408,7 @@ class Visit:
             yield request
 
     def feed_failed(self, failure: Failure) -> None:
+        self.lists_open -= 1
         request: Request = failure.request  # type: ignore[attr-defined]
         listing: Listing = request.cb_kwargs["listing"]
         self._hear(failure)
@@ -521,6 +532,11 @@ class Visit:
         asked = Asked(entry, feed, listing, digest, [ticket])
         self._asked[identity] = asked
         return self._articles.ask(asked)
+
+    def count_pages(self) -> tuple[int, int]:
+        """Gives how many article pages were asked for, and how many of them are done with."""
+        pages = list(self._asked.values())
+        return len(pages), sum(asked.done for asked in pages)
 
     # ------------------------------------------------------------ the end
 
