@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
 from io import TextIOWrapper
+from textwrap import fill
 from typing import TypeVar
 
-from scrapy.commands import ScrapyCommand
+from scrapy.commands import ScrapyCommand, ScrapyHelpFormatter
 from scrapy.exceptions import UsageError
 from scrapy.settings import BaseSettings
 
@@ -19,6 +20,7 @@ from crawler.errors import ArchiveError
 
 C = TypeVar("C", bound=ScrapyCommand)
 Run = Callable[[C, list[str], argparse.Namespace], None]
+Told = Mapping[str, str]
 
 
 def add_dry_run(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +40,22 @@ def add_dry_run(parser: argparse.ArgumentParser) -> None:
         const="posts",
         help="write nothing; print the posts",
     )
+
+
+class _LineByLine(argparse.RawDescriptionHelpFormatter, ScrapyHelpFormatter):
+    """Scrapy's help with line breaks in the descriptions of groups."""
+
+
+def add_spider_arguments(parser: argparse.ArgumentParser, told: Mapping[str, Told]) -> None:
+    """Tells, below the options, what ``-a`` takes: by the spider's name, a line for each."""
+    parser.formatter_class = _LineByLine
+    parser.description = fill(parser.description or "")
+    for spider, arguments in told.items():
+        lines = [
+            fill(what, initial_indent=f"-a {f'{name}=':<15}", subsequent_indent=" " * 18, width=76)
+            for name, what in arguments.items()
+        ]
+        parser.add_argument_group(f"arguments of {spider}", "\n".join(lines))
 
 
 def read_dry_run(opts: argparse.Namespace, settings: BaseSettings) -> None:

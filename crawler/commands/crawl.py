@@ -17,9 +17,12 @@ from scrapy.exceptions import UsageError
 from scrapy.settings import BaseSettings
 from scrapy.spiderloader import get_spider_loader
 
-from crawler.commands import add_dry_run, read_dry_run, usage_in_one_line
+from crawler.commands import add_dry_run, add_spider_arguments, read_dry_run, usage_in_one_line
 from crawler.extensions import RunReporter
 from crawler.options import read_options
+from crawler.spiders.feed import FeedSpider
+from crawler.spiders.posts import PostsSpider
+from crawler.spiders.source import SourceSpider
 from crawler.stopping import Stopper
 
 
@@ -43,6 +46,10 @@ class Command(BaseRunSpiderCommand):
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         super().add_options(parser)
         add_dry_run(parser)
+        sources, posts = SourceSpider.arguments, PostsSpider.arguments
+        feed = {name: what for name, what in FeedSpider.arguments.items() if name not in sources}
+        told = {"a source": sources, "feed, and those of a source": feed, "posts": posts}
+        add_spider_arguments(parser, told)
 
     def process_options(self, args: list[str], opts: argparse.Namespace) -> None:
         super().process_options(args, opts)

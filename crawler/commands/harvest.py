@@ -11,12 +11,13 @@ from scrapy.commands import BaseRunSpiderCommand
 from scrapy.exceptions import UsageError
 
 from crawler.archive import read_states
-from crawler.commands import add_dry_run, read_dry_run, usage_in_one_line
+from crawler.commands import add_dry_run, add_spider_arguments, read_dry_run, usage_in_one_line
 from crawler.commands.crawl import run_spider
 from crawler.errors import ArchiveError
 from crawler.options import read_options
 from crawler.sources import Source
 from crawler.spiders.harvest import make_harvest
+from crawler.spiders.source import SourceSpider
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ class Command(BaseRunSpiderCommand):
             "--all", action="store_true", help="every source, due or not"
         )
         add_dry_run(parser)
+        add_spider_arguments(parser, {"its sources": SourceSpider.arguments})
 
     def process_options(self, args: list[str], opts: argparse.Namespace) -> None:
         super().process_options(args, opts)
