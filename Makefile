@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test check faults bench lock clean
+.PHONY: setup demo test check site picture faults bench lock clean
 
 setup: $(VENV)/.ready
 
@@ -23,6 +23,14 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2
+
+# Real Hexo and Jekyll sites of the demo's archive: needs Node.js with npm, and jekyll.
+site: setup
+	$(BIN)/python -m fixtures.builders
+
+# The README's picture of such a site: needs chromium and the fonts of fonts-noto-cjk too.
+picture: setup
+	$(BIN)/python -m fixtures.builders --picture deploy/site.png
 
 # Every fault at every third file operation of a crawl, and killed reruns.
 faults: setup

@@ -56,8 +56,12 @@ _REFERENCE_START = re.compile(
     r"&(?=#[0-9]{1,8};|#[Xx][0-9A-Fa-f]{1,8};|[A-Za-z][A-Za-z0-9]{1,40};)"
 )
 _LINK_MIDDLE = re.compile(r"\](?=[(:])")
-_TEXT_REFERENCE = re.compile(r"&(lt|amp|#93|#123|#125);")
-_TEXT_CHARACTERS = {"lt": "<", "amp": "&", "#93": "]", "#123": "{", "#125": "}"}
+# A fence, whatever quotes and lists it stands in: what follows in its line would not be shown.
+_FENCE = re.compile(
+    r"^((?:[ \t]*+(?:>|[-+*]|[0-9]{1,9}[.)]))*+[ \t]*+)(?:(~)(?=~~)|`(?=``))", re.MULTILINE
+)
+_TEXT_REFERENCE = re.compile(r"&(lt|amp|#93|#96|#123|#125|#126);")
+_TEXT_CHARACTERS = {"lt": "<", "amp": "&"} | {f"#{n}": chr(n) for n in (93, 96, 123, 125, 126)}
 
 _HEXO_BODY = re.compile(r"\n?<div> {3}\n(.*) {2}\n</div>\n {12}", re.DOTALL)
 _HEXO_OPEN = re.compile(r"\s*<div>[ \t]*\n?")
@@ -302,6 +306,8 @@ def escape_body(body: str, form: str) -> str:
             body = _TAG_START.sub("&lt;", body)
         if "]" in body:
             body = _LINK_MIDDLE.sub("&#93;", body)
+        if "~~~" in body or "```" in body:
+            body = _FENCE.sub(lambda match: f"{match[1]}{'&#126;' if match[2] else '&#96;'}", body)
     elif "&#" in body:
         # A reference that stands in the body already is told from ours by one more zero.
         body = _BRACE_REFERENCE.sub(r"&#0\1;", body)

@@ -242,6 +242,21 @@ MARKDOWN = [
     ("tags as text", "<p>&lt;b&gt; 1&lt;2 &amp;lt; AT&amp;T</p>", "&lt;b> 1&lt;2 &amp;lt; AT&T"),
     ("brackets and backslashes", "<p>[a](b) \\ |</p>", "\\[a\\](b) \\\\ \\|"),
     ("what kramdown reads", "<p>$$x$$ {: .c} $5</p>", "\\$\\$x\\$\\$ \\{: .c} $5"),
+    (
+        "template code that a backslash would part until Markdown is rendered",
+        "<h2>a {#</h2><h2>a {##</h2><p>{{: a }}</p>",
+        "## a {&#35;\n\n## a {&#35;#\n\n{&#123;: a }}",
+    ),
+    (
+        "what kramdown reads at the end of an item",
+        "<ul><li>a\\<ul><li>b</li></ul></li></ul>",
+        "- a&#92;\n  - b",
+    ),
+    (
+        "what kramdown reads in a link",
+        "<a href='http://e.example/'>^a</a>",
+        "[&#94;a](http://e.example/)",
+    ),
     ("link", "<a href='http://e.example/a_b'>甲</a>", "[甲](http://e.example/a_b)"),
     (
         "link with parentheses",
@@ -261,7 +276,7 @@ MARKDOWN = [
     (
         "image",
         "<img src='http://e.example/a.png' alt='甲]*'>",
-        "![甲\\]\\*](http://e.example/a.png)",
+        "![甲&#93;\\*](http://e.example/a.png)",
     ),
     (
         "image in a link",

@@ -6,6 +6,7 @@ import io
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from html import unescape
 from pathlib import Path
 from time import process_time
 
@@ -13,6 +14,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 from ruamel.yaml import YAML
 
 from crawler.article import FORMS, Article
@@ -413,10 +415,21 @@ def test_long_bodies_are_read_in_linear_time(body, header):
     assert process_time() - before < 2  # quadratic readers took minutes
 
 
+@pytest.mark.parametrize("line", ["~~~ 甲", "``` 甲", "  1. ~~~~甲", "> - ``` 甲", "甲 ~~~ 甲 ```"])
+def test_text_body_loses_no_word_behind_a_fence_to_a_renderer(line):
+    data = render_post(Article(title="题", form="text", body=f"乙\n\n{line}\n\n丙"))
+    body = data.decode().split("\n---\n")[1]
+    rendered = MarkdownIt("commonmark").render(body)
+    assert "<pre>" not in rendered
+    shown = unescape(re.sub("<[^>]*>", "", rendered))
+    assert shown.count("甲") == line.count("甲")
+    assert parse_post(data).article.body == f"乙\n\n{line}\n\n丙"
+
+
 # ---------------------------------------------------------------- laws
 
 HARD = ["'", '"', "''", "\\", "{", "}", "{{", "{%", "%}", "#}", "&#123;", "&#0125;", "&amp;", "&lt;", "<b>", "](", "]: ",
-        "：", ": ", " #", "- ", "@", "*", "🐉", "‮", "---", "...", "~", "null", "1_000", "\u3000", "]"]  # fmt: skip
+        "：", ": ", " #", "- ", "@", "*", "🐉", "‮", "---", "...", "~", "~~~ ", "```", "\n1. ", "&#126;", "null", "1_000", "\u3000", "]"]  # fmt: skip
 words = st.lists(st.one_of(st.sampled_from(HARD), st.text(max_size=6)), max_size=8).map("".join)
 controls = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 lines = words.map(lambda text: controls.sub("", text).strip())

@@ -41,6 +41,7 @@ _LINE_START = re.compile(
     r"|(?P<number>[0-9]+)(?=[.)](?:[\s\\]|\Z))"
 )
 _CLOSING_HASHES = re.compile(r"#+\Z")
+_LAST_BACKSLASH = re.compile(r"\\\\\Z")  # two of them: for kramdown a line break before a list
 _CODE_SPECIAL = re.compile(r"[\\`*\[\]~|$_<>&{}!]")
 # What posts write as references (or with one more zero, FORMAT 2.5), which are none in code.
 _TEMPLATE_CODE = re.compile(r"\{[{%#]|[}%#]\}|&\#0*12[35];")
@@ -139,8 +140,9 @@ def _follows(before: Container, after: Container) -> bool:
 def _render_block(block: Block) -> str:
     """Gives a block's lines without what the containers around it put before them."""
     if block.kind == "p":
-        lines = render_inline(block.tokens, line_break="\\\n").split("\n")
-        return "\n".join(map(_escape_start, lines))
+        content = render_inline(block.tokens, line_break="\\\n")
+        content = _LAST_BACKSLASH.sub("&#92;", content)
+        return "\n".join(map(_escape_start, content.split("\n")))
     if block.kind == "table":
         return _render_table(block.rows)
     if block.kind == "hr":
@@ -148,8 +150,15 @@ def _render_block(block: Block) -> str:
     if block.kind == "pre":
         return _render_code_block(block)
     heading = render_inline(block.tokens, line_break="<br>")
-    heading = _CLOSING_HASHES.sub(r"\\\g<0>", heading)
+    heading = _CLOSING_HASHES.sub(_escape_hashes, heading)
     return f"{'#' * int(block.kind[1])} {heading}" if heading else ""
+
+
+def _escape_hashes(hashes: re.Match[str]) -> str:
+    """Keeps a heading's last hashes; by a reference behind a brace, see ``_escape_special``."""
+    if hashes.string[: hashes.start()].endswith("{"):
+        return f"&#35;{hashes[0][1:]}"
+    return f"\\{hashes[0]}"
 
 
 def _render_code_block(block: Block) -> str:
@@ -213,7 +222,7 @@ def render_inline(tokens: Iterable[Token], *, line_break: str) -> str:
         elif isinstance(token, str):
             parts.append(_escape_code(token) if in_code else escape_text(token))
         elif isinstance(token, Image):
-            parts.append(f"![{escape_text(token.alt)}]({_write_url(token.url)})")
+            parts.append(f"![{_escape_label(token.alt)}]({_write_url(token.url)})")
         elif token.mark in ("strong", "em"):
             if isinstance(token, Open):
                 begun.append(len(parts))
@@ -304,8 +313,11 @@ def _escape_text(text: str) -> str:
 
 
 def _escape_label(text: str) -> str:
-    """For text in a link: marked takes the backslashes off its brackets and reads it again."""
-    return _escape_text(text).replace("\\[", "&#91;").replace("\\]", "&#93;")
+    """For text in brackets: marked takes the backslashes off its brackets and reads it again, and
+    kramdown takes one that begins with ``^`` for a footnote.
+    """
+    text = _escape_text(text).replace("\\[", "&#91;").replace("\\]", "&#93;")
+    return f"&#94;{text[1:]}" if text.startswith("^") else text
 
 
 def _escape_special(special: re.Match[str]) -> str:
@@ -314,6 +326,9 @@ def _escape_special(special: re.Match[str]) -> str:
         return "&lt;"
     if found == "&":
         return "&amp;"
+    if found == "{" and special.string[: special.start()].endswith("{"):
+        # Hexo runs template code after Markdown, when a backslash between two braces is gone.
+        return "&#123;"
     if found[0] == "_":
         start, end = special.span()
         text = special.string
