@@ -7,12 +7,12 @@ the report names it, with the rule and a sample.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from statistics import median
 
-from crawler.feeds.lists import NO_ROWS
+from crawler.feeds.lists import MATCHED_NOTHING
 from crawler.pages.rules import NO_RULE_FITS
 from crawler.report import Trouble
 from crawler.sources.rules import PageRule
@@ -22,56 +22,109 @@ FEW = 3
 HOLLOW = 40  # characters; a headline repeated where the text should be
 SHRUNK = 4  # times shorter than usual
 ENOUGH = 10  # texts that make a usual length
+# A run of pages without what others have is no chance below this: about a dozen where half have it.
+UNLIKELY = 0.0005
 _MOST_KEPT = 1_000
-# How what ``find_drift`` yields begins, and what is said of a feed that had entries.
-_OF_RULE, _OF_NO_RULE = "page rule ", "pages without a rule"
+# How layouts are named: of pages, and of what the feed itself gave.
+OF_RULE, OF_NO_RULE, FEED = "page rule ", "pages without a rule", "feed "
+# What is said of a feed that had entries.
 IS_EMPTY = "empty, where"
+_REMEMBERED = 200
+_HALF_HOUR = 30 * 60
 
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """One article as its page gave it. ``listed_at`` is what the list said of its date; ``digest``
-    stands for its text."""
+    """One article as its page, or the feed itself, gave it.
+
+    ``layout`` says what read it ("page rule '.text'", "feed 2 (快讯)"), ``rule`` is that of a page.
+    ``listed_at`` is what the list said of its page's date; ``counted`` tells whether the page said
+    how many pages the article has; ``digest`` stands for its text.
+    """
 
     url: str
+    layout: str
     rule: PageRule | None
     title: str
     length: int
     published: datetime | None
     listed_at: datetime | None
     digest: bytes = b""
+    counted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """What the texts of a layout were like in earlier runs: ``length`` is their median in
+    characters, ``texts`` how many there were, ``counted`` how many of their pages said how many
+    pages the article has."""
+
+    length: int = 0
+    texts: int = 0
+    counted: int = 0
 
 
 @dataclass(slots=True)
 class Watch:
-    """What a run saw of a source's pages, the first thousand of them."""
+    """What a run saw of a source's articles, the first thousand of them.
+
+    ``moves`` are the articles that were known, each by how many seconds its date has moved.
+    """
 
     sights: list[Sight] = field(default_factory=list)
-
-    def see(self, sight: Sight) -> None:
-        if len(self.sights) < _MOST_KEPT:
-            self.sights.append(sight)
+    moves: list[tuple[int, str]] = field(default_factory=list)
 
     @property
-    def usual_length(self) -> int:
-        return int(median(sight.length for sight in self.sights)) if self.sights else 0
+    def is_full(self) -> bool:
+        return len(self.sights) >= _MOST_KEPT
+
+    def see(self, sight: Sight) -> None:
+        if not self.is_full:
+            self.sights.append(sight)
+
+    def meet(self, url: str, moved_s: int) -> None:
+        if len(self.moves) < _MOST_KEPT:
+            self.moves.append((moved_s, url))
+
+    def list_layouts(self) -> dict[str, list[Sight]]:
+        layouts: defaultdict[str, list[Sight]] = defaultdict(list)
+        for sight in self.sights:
+            layouts[sight.layout].append(sight)
+        return layouts
+
+
+def learn(watch: Watch, usual: Mapping[str, Usual]) -> dict[str, Usual]:
+    """Gives what is usual, by layout, with this run among the runs; the last two hundred texts
+    count."""
+    learned = dict(usual)
+    for name, sights in watch.list_layouts().items():
+        before = usual.get(name, Usual())
+        texts = min(before.texts, _REMEMBERED)
+        counted = before.counted * texts // max(1, before.texts)
+        total = before.length * texts + int(median(s.length for s in sights)) * len(sights)
+        learned[name] = Usual(
+            length=total // (texts + len(sights)),
+            texts=texts + len(sights),
+            counted=counted + sum(sight.counted for sight in sights),
+        )
+    return learned
 
 
 def find_drift(
-    watch: Watch, *, now: datetime, usual_length: int = 0, bodies: int = 0
+    watch: Watch, *, now: datetime, usual: Mapping[str, Usual] | None = None
 ) -> Iterator[Trouble]:
-    """Yields what looks like a changed layout, one for each sign and rule, with a sample's address.
-
-    ``usual_length`` (characters) is that of ``bodies`` texts seen in earlier runs.
-    """
-    by_rule: defaultdict[PageRule | None, list[Sight]] = defaultdict(list)
-    for sight in watch.sights:
-        by_rule[sight.rule].append(sight)
-    for rule, sights in by_rule.items():
-        name = f"{_OF_RULE}{rule.body!r}" if rule else _OF_NO_RULE
+    """Yields what looks like a changed layout, one for each sign and layout, with a sample's
+    address. ``usual`` is what earlier runs have learned."""
+    for name, sights in watch.list_layouts().items():
+        rule = sights[0].rule
+        before = (usual or {}).get(name, Usual())
+        if before.texts < ENOUGH:
+            before = Usual()
         for found in (
-            _find_hollow(sights),
-            _find_shrunk(sights, usual_length if bodies >= ENOUGH else 0),
+            # What a feed says by itself may be short: flashes, headlines.
+            None if name.startswith(FEED) else _find_hollow(sights),
+            _find_shrunk(sights, before.length),
+            _find_uncounted(sights, before),
             _find_same_title(sights),
             _find_same_text(sights),
             _find_missing(sights, rule),
@@ -81,12 +134,16 @@ def find_drift(
         ):
             if found:
                 yield Trouble(f"{name}: {found.reason}", found.url)
+    if jump := _find_jump(watch.moves):
+        yield jump
 
 
 def is_drift(reason: str) -> bool:
     """Tells whether the reason of a warning or a refusal is a sign of a changed layout: one of
-    the above, a selector that matches nothing, a page that no rule fits, an empty feed."""
-    return reason.startswith((_OF_RULE, _OF_NO_RULE, NO_RULE_FITS, IS_EMPTY)) or NO_ROWS in reason
+    the above, a selector that matches nothing, a page that no rule fits, an empty feed. Of a
+    report's warnings the first ``drift`` are, whatever they say."""
+    begins = reason.startswith((OF_RULE, OF_NO_RULE, NO_RULE_FITS, IS_EMPTY))
+    return begins or MATCHED_NOTHING in reason
 
 
 def _find_hollow(sights: list[Sight]) -> Trouble | None:
@@ -108,6 +165,22 @@ def _find_shrunk(sights: list[Sight], usual: int) -> Trouble | None:
     return Trouble(
         f"bodies are suddenly short, {length:.0f} characters where {usual} were usual",
         shortest.url,
+    )
+
+
+def _find_uncounted(sights: list[Sight], usual: Usual) -> Trouble | None:
+    """An article whose pages are not counted is archived with its first page alone."""
+    rule = sights[0].rule
+    if rule is None or not rule.page_count or not usual.texts:
+        return None
+    if any(sight.counted for sight in sights) or len(sights) < FEW:
+        return None
+    if (1 - usual.counted / usual.texts) ** len(sights) > UNLIKELY:
+        return None
+    return Trouble(
+        f"page_count {rule.page_count!r} finds nothing on any of {len(sights)} pages, where "
+        f"{usual.counted} of {usual.texts} had it",
+        sights[0].url,
     )
 
 
@@ -153,21 +226,32 @@ def _find_missing(sights: list[Sight], rule: PageRule | None) -> Trouble | None:
 
 
 def _find_shift(sights: list[Sight]) -> Trouble | None:
-    """Dates of pages that all lie the same whole half-hours off those of the list."""
+    """Dates of pages that lie the same whole half-hours off those of the list."""
     shifts = [
-        (round((sight.published - sight.listed_at) / timedelta(minutes=30)), sight.url)
+        (int((sight.published - sight.listed_at).total_seconds()), sight.url)
         for sight in sights
         if sight.published and sight.listed_at and _has_clock(sight.listed_at)
     ]
-    counts = Counter(steps for steps, _ in shifts)
-    if len(shifts) < FEW or not counts:
+    return _find_common(shifts, "dates of {} pages lie {:+g} hours off those of the list")
+
+
+def _find_jump(moves: list[tuple[int, str]]) -> Trouble | None:
+    """Known articles whose dates all moved alike: another zone, not so many corrections."""
+    return _find_common(moves, "dates of {} known articles are {:+g} hours off what they were")
+
+
+def _find_common(shifts: list[tuple[int, str]], reason: str) -> Trouble | None:
+    """What two thirds of the shifts (seconds) have in common, in half-hours: an hour or more. The
+    others are of "yesterday" and "three hours ago", or are corrections."""
+    counts = Counter(round(seconds / _HALF_HOUR) for seconds, _ in shifts)
+    if not counts:
         return None
     steps, count = counts.most_common(1)[0]
-    if abs(steps) < 2 or count * 5 < len(shifts) * 4:
+    if count < FEW or abs(steps) < 2 or count * 3 < len(shifts) * 2:
         return None
     return Trouble(
-        f"dates of {count} of {len(shifts)} pages lie {steps / 2:+g} hours off those of the list",
-        next(url for found, url in shifts if found == steps),
+        reason.format(f"{count} of {len(shifts)}", steps / 2),
+        next(url for seconds, url in shifts if round(seconds / _HALF_HOUR) == steps),
     )
 
 

@@ -101,7 +101,7 @@ class RunReporter:
         if self._is_dry:
             logger.info("dry run, nothing was written; what a crawl would have done:")
         for name, source in sorted(report.sources.items()):
-            why = [*source.refused, *source.warnings]
+            why = source.troubles
             told = f"; {why[0].url}: {why[0].reason}" if why else ""
             if source.failed_wholly:
                 logger.error("%s: failed, %s%s", name, source.summary(), told)

@@ -36,7 +36,8 @@ class NewsItem(Article):
     """An article in Scrapy's hands. Equal, exported and shown like the article it is.
 
     ``timezone`` is its source's; ``base_url`` is what relative addresses in the body are relative
-    to; ``entry`` is the digest of its feed entry; ``seen`` wants to know of the normalised article.
+    to; ``entry`` is the digest of its feed entry; ``seen`` wants to know of the normalised article,
+    ``met`` of an article that was known by how many seconds its date has moved.
     """
 
     timezone: str = field(default="Asia/Shanghai", compare=False, repr=False)
@@ -45,3 +46,4 @@ class NewsItem(Article):
     entry: bytes | None = field(default=None, compare=False, repr=False)
     tickets: list[Ticket] = field(default_factory=list, compare=False, repr=False)
     seen: Callable[[Article], None] | None = field(default=None, compare=False, repr=False)
+    met: Callable[[int], None] | None = field(default=None, compare=False, repr=False)

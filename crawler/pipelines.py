@@ -194,14 +194,16 @@ class ArchivePipeline:
                 self._closing = asyncio.create_task(_quietly(closing))
 
     def _count(self, outcome: Outcome) -> None:
-        report = self._report.of(outcome.article.source)
+        article = outcome.article
+        report = self._report.of(article.source)
         name = _COUNTED.get(outcome.verdict)
         if name:
             setattr(report, name, getattr(report, name) + 1)
         if outcome.shared is not None:
-            article = outcome.article
             address = article.canonical_url or article.guid or article.title
             report.note_near(address, outcome.twin or "", outcome.shared)
+        if outcome.moved_s is not None and isinstance(article, NewsItem) and article.met:
+            article.met(outcome.moved_s)
         if outcome.healed:
             report.healed += 1
             report.warn("its file was missing or changed and was written again", outcome.path)

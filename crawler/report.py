@@ -45,7 +45,7 @@ class SourceReport:
     ``conditional`` counts feeds that had not changed, ``skipped`` rows that a rule leaves out,
     ``pages`` article pages that were read, ``removed`` articles met that were taken out of the
     archive for good; ``first_at`` and ``last_at`` are the oldest and the newest date among the
-    entries met.
+    entries met. ``drift`` counts the warnings that tell of a changed layout; they stand first.
     """
 
     feeds: int = 0
@@ -67,6 +67,7 @@ class SourceReport:
     conditional: int = 0
     first_at: datetime | None = None
     last_at: datetime | None = None
+    drift: int = 0
     warning_count: int = 0
     warnings: list[Trouble] = field(default_factory=list)
     feeds_failed: int = 0
@@ -81,6 +82,13 @@ class SourceReport:
         self.warning_count += 1
         if len(self.warnings) < MOST_LISTED:
             self.warnings.append(Trouble(reason, url))
+
+    def warn_of_layout(self, reason: str, url: str = "") -> None:
+        """Puts a sign of a changed layout before all other warnings, however many there are."""
+        self.warning_count += 1
+        self.warnings.insert(self.drift, Trouble(reason, url))
+        self.drift += 1
+        del self.warnings[MOST_LISTED:]
 
     def note_near(self, url: str, twin: str, shared: float) -> None:
         self.near_duplicates += 1
@@ -104,10 +112,15 @@ class SourceReport:
         )
         return self.entries > 0 and self.refused_count > 0 and came == 0
 
+    @property
+    def troubles(self) -> list[Trouble]:
+        """All that is listed, a changed layout before everything else."""
+        return [*self.warnings[: self.drift], *self.refused, *self.warnings[self.drift :]]
+
     def say_trouble(self) -> str:
         """Gives the first thing that went wrong, with its address; "" where nothing did. A day
         without an issue is a Sunday."""
-        for trouble in (*self.refused, *self.warnings):
+        for trouble in self.troubles:
             if not trouble.reason.startswith(NO_ISSUE):
                 return f"{trouble.reason} ({trouble.url})" if trouble.url else trouble.reason
         return ""

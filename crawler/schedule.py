@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from math import ceil
 
@@ -33,8 +33,8 @@ class SourceState:
     """What is known of a source between two runs. Times are seconds UTC, None where unknown.
 
     ``failures`` counts the runs in a row that failed wholly; ``new`` and ``entries`` are those of
-    the last run; ``body_length`` is the usual (median) number of characters of its texts, of
-    ``bodies`` texts seen; ``trouble`` is why the last run failed or what it warned of, "" for none.
+    the last run; ``trouble`` is why the last run failed or what it warned of, "" for none.
+    ``layouts`` has, by its name, what the texts of each layout are usually like (``drift.Usual``).
     ``feeds`` has, by the digest of a feed's address, how many entries it held when last it held
     any, and how many times in a row it was empty since.
     """
@@ -45,13 +45,15 @@ class SourceState:
     failures: int = 0
     new: int = 0
     entries: int = 0
-    body_length: int = 0
-    bodies: int = 0
     trouble: str = ""
+    layouts: dict[str, list[int]] = field(default_factory=dict)
     feeds: dict[str, list[int]] = field(default_factory=dict)
 
     def is_due(self, now: datetime) -> bool:
         return self.due_at is None or self.due_at <= now.timestamp()
+
+
+_KEYS = frozenset(each.name for each in fields(SourceState))
 
 
 def count_entries(before: Iterable[int] | None, entries: int) -> tuple[list[int], int]:
@@ -68,11 +70,13 @@ def count_entries(before: Iterable[int] | None, entries: int) -> tuple[list[int]
 
 
 def parse_state(text: str | None) -> SourceState:
-    """Gives the state in a line of JSON; an empty one where there is none that can be read."""
+    """Gives the state in a line of JSON, without what other versions knew besides; an empty one
+    where there is none that can be read."""
     try:
         values = json.loads(text or "{}")
-        return SourceState(**values)
-    except (ValueError, TypeError):
+        known = {key: value for key, value in values.items() if key in _KEYS}
+        return SourceState(**known)
+    except (ValueError, TypeError, AttributeError):
         return SourceState()
 
 

@@ -330,9 +330,12 @@ def warnings_of(report: dict) -> str:
 
 def test_a_list_whose_rows_are_gone_fails_by_name(desk):
     declare(desk, NUMBERED)
-    serve(desk, {"/list.html": "<html><ol><dd>新版式</dd></ol></html>"})
-    report = desk.crawl("mine", status=1)["sources"]["mine"]
-    assert "rows 'li' matched nothing" in warnings_of(report)
+    desk.site.overlay["/list.html"] = "<html><ol><dd>新版式</dd></ol></html>".encode("gb18030")
+    told = desk.scrapy("crawl", "mine", "-L", "ERROR", status=1).stderr
+    report = desk.report()["sources"]["mine"]
+    # What else is odd does not stand before it.
+    assert warnings_of(report) == "rows 'li' matched nothing\ncharset guessed: gb18030"
+    assert "rows 'li' matched nothing" in told
 
 
 def test_pages_that_no_rule_fits_fail_the_source(desk):
@@ -364,6 +367,58 @@ def test_odd_pages_are_named_in_the_same_run(desk, change, reason):
     assert reason in warnings_of(report)
     assert "page rule '#text'" in warnings_of(report)
     assert reason in told
+
+
+FLASHES = """
+label = "快讯"
+[[feed]]
+channel = "快讯"
+url = "SITE/api?n=1"
+format = "json"
+rows = "list"
+id = "id"
+title = "title"
+content = "text"
+date = "at"
+"""
+
+
+def test_odd_texts_of_the_feed_itself_are_named_and_known_dates_that_moved(desk):
+    declare(desk, FLASHES)
+    rows = [
+        {"id": n, "title": f"第{n}条", "at": f"2026-06-03 18:2{n}", "text": "登录后可以阅读全文。"}
+        for n in range(4)
+    ]
+    serve(desk, {"/api?n=1": json.dumps({"list": rows})})
+    told = desk.scrapy("crawl", "mine", "-L", "WARNING").stderr
+    assert "mine: feed 1 (快讯): 4 titles have one and the same text" in told
+    rows = [row | {"at": row["at"].replace(" 18", " 10")} for row in rows]
+    serve(desk, {"/api?n=1": json.dumps({"list": rows})})
+    report = desk.crawl("mine")["sources"]["mine"]
+    reason = "dates of 4 of 4 known articles are -8 hours off what they were"
+    assert report["unchanged"] == 4
+    assert warnings_of(report).endswith(reason)
+    rows = [{"id": n + 9, "title": f"第{n}条", "at": "2026-06-03 18:26"} for n in range(4)]
+    serve(desk, {"/api?n=1": json.dumps({"list": rows})})
+    report = desk.crawl("mine")["sources"]["mine"]
+    assert warnings_of(report) == "content 'text' matched nothing in 4 rows"
+
+
+def test_a_paper_without_rows_on_weekdays_fails_and_one_with_an_issue_does_not(desk):
+    declare(
+        desk,
+        NUMBERED.replace("list.html", "{date:%Y%m%d}.html").replace("next_url", "# next_url"),
+    )
+    serve(desk, {f"/2026060{day}.html": "<html>新版式</html>" for day in range(1, 8)})
+    days = ["-a", "since=2026-06-04", "-a"]
+    desk.crawl("mine", *days, "until=2026-06-07", status=1)  # Thursday to Sunday
+    report = desk.report()["sources"]["mine"]
+    assert report["warnings"][0]["reason"] == "rows 'li' matched nothing on any of 2 weekdays"
+    desk.crawl("mine", "-a", "since=2026-06-05", "-a", "until=2026-06-07")
+    serve(desk, {"/20260604.html": list_page(range(1, 3), date="06-04 18:26")})
+    serve_articles(desk, range(1, 3))
+    report = desk.crawl("mine", *days, "until=2026-06-07")["sources"]["mine"]
+    assert (report["new"], report["drift"]) == (2, 0)
 
 
 def test_what_was_odd_stays_until_something_changes(desk):

@@ -59,7 +59,8 @@ class Outcome:
     ``healed`` says that the file was missing or not as we wrote it, and was written again.
     ``twin`` is the address, else the title, of the article that a duplicate or near-duplicate
     repeats; ``shared`` what part of the longer of two near texts both have, else None. ``retold``
-    says that its post is read as this carrier of the same text tells it from now on.
+    says that its post is read as this carrier of the same text tells it from now on. ``moved_s`` is
+    by how many seconds the date of a known article has moved since it was last met.
     """
 
     article: Article
@@ -69,6 +70,7 @@ class Outcome:
     twin: str | None = None
     shared: float | None = None
     retold: bool = False
+    moved_s: int | None = None
 
     @property
     def is_written(self) -> bool:
@@ -155,11 +157,14 @@ class Group:
                 self._revise(post, candidate, content, own=own)
             elif post.hash == content:
                 healed = self._heal(post, candidate, own=own)
+            moved_s = None
+            if old.published_at is not None and carrier.published_at is not None:
+                moved_s = carrier.published_at - old.published_at
             if old.hash == content:
                 carrier.entry = add_entry(old.entry, carrier.entry)
             if old.entry != carrier.entry or old.hash != content:
                 self._carriers[old.identity] = (carrier, post.id)
-            return Outcome(article, verdict, post.path, healed=healed)
+            return Outcome(article, verdict, post.path, healed=healed, moved_s=moved_s)
         if twin:
             self._carriers[identity] = (carrier, twin.id)
             healed = twin.hash == content and self._heal(twin, candidate, own=False)

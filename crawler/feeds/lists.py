@@ -53,11 +53,10 @@ _FIELDS = (
     "id", "title", "link", "detail", "date", "updated", "summary", "content", "author", "origin",
     "image", "tags", "stocks",
 )  # fmt: skip
-# How it is said of a field and of rows; the first is told in the log too.
-MATCHED_NOTHING = "matched nothing in"
-NO_ROWS = "matched nothing"
-_MANY = 3  # rows without a date that can be read tell of the list, fewer of the rows
-_DRIFTING = ("title", "link", "date")  # fields that a list, if it has them, has in some row
+MATCHED_NOTHING = "matched nothing"  # how such a problem is said
+_MANY = 3  # rows without a date that can be read, or a text, tell of the list, fewer of the rows
+# Fields that a list, if it has them, has in some row.
+_DRIFTING = ("title", "link", "date", "content")
 
 
 @dataclass(slots=True)
@@ -280,21 +279,22 @@ def _note_drift(feed: Feed, found: _Found, rule: FeedRule) -> None:
     rows = found.rows
     if not rows:
         if not found.skipped:
-            feed.problems.append(Problem(f"rows {rule.rows!r} {NO_ROWS}"))
+            feed.problems.append(Problem(f"rows {rule.rows!r} {MATCHED_NOTHING}"))
         return
     has = {
         "title": any(row.title for row in rows),
         "link": any(row.link for row in rows),
         "date": any(row.dates for row in rows),
+        "content": len(rows) < _MANY or any(row.content for row in rows),
     }
     for name in _DRIFTING:
         selector = getattr(rule, name)
         if selector and not has[name]:
-            reason = f"{name} {selector!r} {MATCHED_NOTHING} {len(rows)} rows"
+            reason = f"{name} {selector!r} {MATCHED_NOTHING} in {len(rows)} rows"
             feed.problems.append(Problem(reason))
     unread = [entry.date_text for entry in feed.entries if entry.date_text]
     if rule.date and len(unread) >= _MANY and len(unread) == len(feed.entries):
-        reason = f"date {rule.date!r} {MATCHED_NOTHING} {len(rows)} rows that is a date"
+        reason = f"date {rule.date!r} {MATCHED_NOTHING} in {len(rows)} rows that is a date"
         feed.problems.append(Problem(f"{reason}, as {unread[0][:40]!r}"))
 
 

@@ -263,8 +263,9 @@ class Runs:
             self.refused.add(name, trouble, at)
             if is_drift(trouble.reason):
                 self.drift.add(name, trouble, at)
-        for trouble in source.warnings:
-            (self.drift if is_drift(trouble.reason) else self.warnings).add(name, trouble, at)
+        for number, trouble in enumerate(source.warnings):
+            is_sign = number < source.drift or is_drift(trouble.reason)
+            (self.drift if is_sign else self.warnings).add(name, trouble, at)
         self.refused.miss(max(0, source.refused_count - len(source.refused)))
         self.warnings.miss(max(0, source.warning_count - len(source.warnings)))
 

@@ -53,11 +53,13 @@ _IMAGE = compile_selector("img")
 @dataclass(slots=True)
 class Page:
     """What a page gave: its article, the rule that read it (None without rules), and the addresses
-    of the article's other pages that it names, in order, as far as they are other than its own."""
+    of the article's other pages that it names, in order, as far as they are other than its own.
+    ``counted`` tells whether it says how many pages there are."""
 
     article: Article
     rule: PageRule | None = None
     others: tuple[str, ...] = ()
+    counted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +174,8 @@ class _Reader:
             return None
         article = self._read_fields(layout, tree)
         article.published = published
-        others = self._find_others(layout, tree)
+        count = self._count_pages(layout)
+        others = self._find_others(layout, tree, count)
         for body in bodies:
             tree.drop(layout.drop, body)
         if not any(map(tree.shows, bodies)):
@@ -181,7 +184,7 @@ class _Reader:
         if "caption" in layout.fields:
             article.captions = _read_captions(tree, bodies, layout.fields["caption"])
         article.body = "\n".join(map(tree.html, bodies))
-        return Page(article, layout.rule, others)
+        return Page(article, layout.rule, others, counted=count is not None)
 
     def _read_fields(self, layout: _Layout, tree: Tree) -> Article:
         fields = layout.fields
@@ -213,9 +216,15 @@ class _Reader:
         dates = (find_date(text, timezone=self._timezone, now=self._now) for text in texts)
         return next(filter(None, dates), None)
 
-    def _find_others(self, layout: _Layout, tree: Tree) -> tuple[str, ...]:
+    def _count_pages(self, layout: _Layout) -> int | None:
+        """How many pages the script says that the article has; None where it says nothing."""
+        match = layout.count.search(self._text) if layout.count else None
+        digits = next((group for group in match.groups() if group), "") if match else ""
+        return int(digits) if digits.isdecimal() and len(digits) < 9 else None
+
+    def _find_others(self, layout: _Layout, tree: Tree, count: int | None) -> tuple[str, ...]:
         if layout.count is not None:
-            return list_pages(layout.rule, layout.count, self._text, self._url)
+            return list_pages(layout.rule, count or 1, self._url)
         selector = layout.fields.get("next")
         if selector is None:
             return ()
@@ -237,7 +246,8 @@ class _Reader:
             layout.rule, found.published or self._listed_at, self._timezone
         ):
             return None
-        others = self._find_others(layout, tree)
+        count = self._count_pages(layout)
+        others = self._find_others(layout, tree, count)
         if layout.drop:
             inner = parse_tree(found.body, layout.drop)
             top = inner.select(_BODY)[0]
@@ -245,7 +255,7 @@ class _Reader:
             if not inner.shows(top):
                 return None
             found.body = inner.html(top, inner=True)
-        return Page(found, layout.rule, others)
+        return Page(found, layout.rule, others, counted=count is not None)
 
     # ------------------------------------------------------------ pages that are JSON
 
@@ -366,11 +376,9 @@ def _read_captions(tree: Tree, bodies: list[Node], selector: Selector) -> dict[s
     return captions
 
 
-def list_pages(rule: PageRule, count: re.Pattern[str], text: str, url: str) -> tuple[str, ...]:
-    """Gives the addresses of the second page and those after it, as many as the script says."""
-    match = count.search(text)
-    digits = next((group for group in match.groups() if group), "") if match else ""
-    if not digits.isdecimal() or not 1 < int(digits) <= MOST_PAGES:
+def list_pages(rule: PageRule, count: int, url: str) -> tuple[str, ...]:
+    """Gives the addresses of the second page and those after it, of so many."""
+    if not 1 < count <= MOST_PAGES:
         return ()
     path, mark, query = url.partition("?")
     base, dot, ext = path.rpartition(".")
@@ -383,7 +391,7 @@ def list_pages(rule: PageRule, count: re.Pattern[str], text: str, url: str) -> t
         .replace("{n}", str(number))
         + mark
         + query
-        for number in range(1, int(digits))
+        for number in range(1, count)
     )
     return _other_than(url, (read_url(page, url) for page in pages))
 

@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 
 from crawler.article import Article, Entry, Feed
 from crawler.bylines import clean_byline
-from crawler.drift import Sight, Watch
+from crawler.drift import FEED, OF_NO_RULE, OF_RULE, Sight, Watch
 from crawler.encoding import decode_text
 from crawler.errors import GonePageError, PageError
 from crawler.feeds.fields import count_visible
@@ -40,6 +40,8 @@ from crawler.spiders.responses import (
     say_failure,
 )
 
+CHARSET_GUESSED = "charset guessed"
+NOT_SEEN = "verified = false, nobody has seen this layout lately"
 # How a title ends that a list has cut.
 _CUT = ("…", "...", "..")
 # An article has fewer pages than this; a longer row of links is something else.
@@ -96,7 +98,7 @@ class Articles:
     """The articles of one source in one run.
 
     ``forget`` makes a list be met again from its first page to its last; ``hear`` takes note of
-    what a server asks for; ``say_unseen`` names a layout that nobody has seen lately.
+    what a server asks for; ``warn_once`` says what need not be said of every page.
     """
 
     def __init__(
@@ -109,7 +111,7 @@ class Articles:
         meta: Mapping[str, str],
         forget: Callable[[Listing], None],
         hear: Callable[[Failure], None],
-        say_unseen: Callable[[str, str], None],
+        warn_once: Callable[[str, str], None],
     ) -> None:
         self.source = source
         self.report = report
@@ -118,7 +120,7 @@ class Articles:
         self._meta = meta
         self._forget = forget
         self._hear = hear
-        self._say_unseen = say_unseen
+        self._warn_once = warn_once
 
     def ask(self, asked: Asked) -> Request:
         """Gives the request for the page of an entry."""
@@ -151,7 +153,7 @@ class Articles:
         self.report.pages += 1
         if page.rule and not page.rule.verified:
             number = self.source.pages.index(page.rule) + 1
-            self._say_unseen(f"page {number}", response.url)
+            self._warn_once(f"page {number}: {NOT_SEEN}", response.url)
         item = self.make_item(
             entry,
             asked.feed,
@@ -167,7 +169,7 @@ class Articles:
             page.article.title = complete_title(text, entry.title)
         if self._is_vaguer(page, entry):
             page.article.published = None
-        item.seen = partial(self._saw, page.rule, page.article, entry.published)
+        item.seen = partial(self._see_page, page, entry.published)
         self._prefer(item, page.article)
         item.base_url = response.url
         others = self._list_others(page.others, response.url)
@@ -193,7 +195,7 @@ class Articles:
         check_is_text(response.body, url=response.url, content_type=content_type)
         decoded = decode_text(response.body, content_type=content_type, kind="html")
         if decoded.guessed:
-            self.report.warn(f"charset guessed: {decoded.encoding}", response.url)
+            self._warn_once(f"{CHARSET_GUESSED}: {decoded.encoding}", response.url)
         if decoded.replaced:
             self.report.warn(
                 f"{decoded.replaced} characters cannot be read in {decoded.encoding}", response.url
@@ -229,15 +231,40 @@ class Articles:
         item.guid = item.guid or page.guid
         self.report.see(page.published)
 
-    def _saw(
-        self, rule: PageRule | None, page: Article, listed_at: datetime | None, clean: Article
-    ) -> None:
+    def _see_page(self, page: Page, listed_at: datetime | None, clean: Article) -> None:
         """Takes note of an article as its page gave it, for what they look like together."""
-        length = len(clean.body) if clean.form == "text" else count_visible(clean.body)
-        url = clean.canonical_url or ""
-        title = page.title if rule and rule.title else clean.title
-        digest = sha256(clean.body.encode("utf-8", "replace")).digest() if clean.body else b""
-        self._watch.see(Sight(url, rule, title, length, page.published, listed_at, digest))
+        if self._watch.is_full:
+            return
+        rule, told = page.rule, page.article
+        sight = Sight(
+            url=clean.canonical_url or "",
+            layout=f"{OF_RULE}{rule.body!r}" if rule else OF_NO_RULE,
+            rule=rule,
+            title=told.title if rule and rule.title else clean.title,
+            length=_measure(clean),
+            published=told.published,
+            listed_at=listed_at,
+            digest=_digest(clean),
+            counted=page.counted,
+        )
+        self._watch.see(sight)
+
+    def see_entry(self, listing: Listing, clean: Article) -> None:
+        """Takes note of an article as the feed itself gave it."""
+        if self._watch.is_full:
+            return
+        channel = listing.rule.channel
+        sight = Sight(
+            url=clean.canonical_url or listing.rule.url,
+            layout=f"{FEED}{listing.number}" + (f" ({channel})" if channel else ""),
+            rule=None,
+            title=clean.title,
+            length=_measure(clean),
+            published=clean.published,
+            listed_at=None,
+            digest=_digest(clean),
+        )
+        self._watch.see(sight)
 
     def page_failed(self, failure: Failure) -> Any:
         request: Request = failure.request  # type: ignore[attr-defined]
@@ -376,6 +403,7 @@ class Articles:
         byline = clean_byline(" ".join(entry.authors)) if entry.authors else None
         published = entry.published or entry.updated
         updated = entry.updated if entry.updated and entry.updated != published else None
+        url = entry.link or entry.detail
         return NewsItem(
             title=entry.title,
             section=source.section,
@@ -388,7 +416,7 @@ class Articles:
             body=self._clean(body or ""),
             source=source.name,
             guid=entry.id,
-            canonical_url=entry.link or entry.detail,
+            canonical_url=url,
             byline=None if byline in (label, feed.title) else byline,
             origin=entry.origin,
             keywords=list(entry.categories) if rule.tags else [],
@@ -399,4 +427,13 @@ class Articles:
             base_url=entry.base_url or entry.link,
             entry=digest,
             tickets=tickets,
+            met=partial(self._watch.meet, url or rule.url),
         )
+
+
+def _measure(clean: Article) -> int:
+    return len(clean.body) if clean.form == "text" else count_visible(clean.body)
+
+
+def _digest(clean: Article) -> bytes:
+    return sha256(clean.body.encode("utf-8", "replace")).digest() if clean.body else b""

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import replace
+from dataclasses import astuple, replace
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from hashlib import sha256
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -24,7 +26,7 @@ from twisted.python.failure import Failure
 from crawler.archive import Archive, Validator
 from crawler.archive.decide import identify
 from crawler.article import Entry, Feed
-from crawler.drift import IS_EMPTY, Watch, find_drift
+from crawler.drift import IS_EMPTY, Usual, Watch, find_drift, learn
 from crawler.errors import FeedError, HostGivenUpError
 from crawler.feeds import parse_feed
 from crawler.feeds.fields import DATES_WITHOUT_ZONE
@@ -44,7 +46,7 @@ from crawler.schedule import (
 )
 from crawler.sources import FeedRule, Source
 from crawler.spiders.arguments import Wanted
-from crawler.spiders.articles import Articles, Asked, Listing
+from crawler.spiders.articles import CHARSET_GUESSED, NOT_SEEN, Articles, Asked, Listing
 from crawler.spiders.responses import (
     is_missing,
     read_header,
@@ -68,9 +70,10 @@ LIST_PAGES = 10
 MOST_LIST_PAGES = 1_000
 MOST_DAYS = 1_000
 _MOST_DATES = 2_000
-# Feeds of a source whose entries are remembered, those met last: sitemaps come and go.
+# Feeds and layouts of a source that are remembered, those met last: sitemaps come and go.
 _MOST_COUNTED = 100
 LIST_PRIORITY = 10_000
+_WEEKEND = (5, 6)
 
 
 class Visit:
@@ -103,6 +106,9 @@ class Visit:
         self._before = archive.find_state(source.name)
         self._counts: dict[str, list[int]] = {}
         self._dates: list[datetime] = []
+        # Lists for every day: which had an issue, and weekdays' pages that show none.
+        self._issues: set[int] = set()
+        self._without_rows: defaultdict[int, list[str]] = defaultdict(list)
         self._fresh_s = 0
         self._retry_after_s = 0
         # Whoever asks for articles since a day has asked for something long.
@@ -115,9 +121,9 @@ class Visit:
             meta=self._meta,
             forget=self._forget,
             hear=self._hear,
-            say_unseen=self._say_unseen,
+            warn_once=self._warn_once,
         )
-        self._unseen: set[object] = set()
+        self._warned: set[str] = set()
         unseen = [feed for feed in source.feeds if not feed.verified]
         unseen_pages = [page for page in source.pages if not page.verified]
         report.verified = source.verified and not (unseen or unseen_pages)
@@ -212,6 +218,7 @@ class Visit:
             if response.status == 304 or (known and known.body == digest):
                 report.feeds += 1
                 report.conditional += 1
+                self._issues.add(listing.number)
                 return
         met_at = datetime.now(UTC)
         try:
@@ -230,6 +237,8 @@ class Visit:
                 self._settle(listing)  # the page behind the last one
             elif listing.day:
                 report.warn(f"{NO_ISSUE} {listing.day}: rows match nothing", response.url)
+                if listing.day.weekday() not in _WEEKEND:
+                    self._without_rows[listing.number].append(response.url)
             else:
                 report.feeds_failed += 1
             return
@@ -244,6 +253,7 @@ class Visit:
         if listing.page == 1:
             self._open(listing, response, feed, digest, met_at)
             report.feeds += 1
+            self._issues.add(listing.number)
             self._dates += [entry.published for entry in feed.entries if entry.published]
             del self._dates[_MOST_DATES:]
             self._fresh_s = max(self._fresh_s, feed.ttl_s or 0)
@@ -287,7 +297,7 @@ class Visit:
         )
         rule = listing.rule
         if not rule.verified:
-            self._say_unseen(f"feed {listing.number}", response.url)
+            self._warn_once(f"feed {listing.number}: {NOT_SEEN}", response.url)
 
     def _settle(self, listing: Listing, *, failed: bool = False) -> None:
         if listing.ticket:
@@ -350,10 +360,14 @@ class Visit:
         for problem in feed.problems:
             if self.source.zone_declared and problem.reason.startswith(DATES_WITHOUT_ZONE):
                 continue
-            if listing.page > 1 and problem.reason.startswith("rows "):
+            # The page behind the last one, and a day without an issue, have no rows.
+            if problem.reason.startswith("rows ") and (listing.page > 1 or listing.day):
                 continue
             if problem.index is None and MATCHED_NOTHING in problem.reason:
                 self._warn_of_layout(problem.reason, url)
+                continue
+            if problem.reason.startswith(CHARSET_GUESSED):
+                self._warn_once(problem.reason, url)
                 continue
             where = "" if problem.index is None else f"entry {problem.index}: "
             self.report.warn(where + problem.reason, url)
@@ -361,14 +375,14 @@ class Visit:
     def _warn_of_layout(self, reason: str, url: str) -> None:
         """Says that a site was redesigned in the log too, where somebody may look before the next
         report; other warnings stay in the report."""
-        self.report.warn(reason, url)
+        self.report.warn_of_layout(reason, url)
         logger.warning("%s: %s (%s)", self.source.name, reason, url)
 
-    def _say_unseen(self, name: str, url: str) -> None:
-        """Says once a run that a layout is used which nobody has seen lately."""
-        if name not in self._unseen:
-            self._unseen.add(name)
-            self.report.warn(f"{name}: verified = false, nobody has seen this layout lately", url)
+    def _warn_once(self, reason: str, url: str) -> None:
+        """Says once a run what is true of every page of a kind."""
+        if reason not in self._warned:
+            self._warned.add(reason)
+            self.report.warn(reason, url)
 
     async def _read_feed(self, response: Response, rule: FeedRule) -> Feed:
         def read() -> Feed:
@@ -478,7 +492,9 @@ class Visit:
             return None
         self._taken += 1
         ticket.open += 1
-        return self._articles.make_item(entry, feed, listing, [ticket], digest, met_at, body)
+        item = self._articles.make_item(entry, feed, listing, [ticket], digest, met_at, body)
+        item.seen = partial(self._articles.see_entry, listing)
+        return item
 
     def _identify(self, entry: Entry) -> bytes:
         """The identity of an entry's article; of one that has only its text, that of the entry."""
@@ -544,9 +560,9 @@ class Visit:
         """Gives what the ledger is to remember of the source; names in the report what looks like
         a changed layout. To be called once, when everything is done."""
         before, report = self._before, self.report
-        for trouble in find_drift(
-            self._watch, now=now, usual_length=before.body_length, bodies=before.bodies
-        ):
+        earlier = {name: Usual(*known) for name, known in before.layouts.items()}
+        self._note_missing_issues()
+        for trouble in find_drift(self._watch, now=now, usual=earlier):
             self._warn_of_layout(trouble.reason, trouble.url)
         failures = before.failures + 1 if report.failed_wholly else 0
         interval = find_interval(
@@ -573,12 +589,19 @@ class Visit:
             # Where nothing has changed, what was seen the last time is how the source is doing.
             state.new, state.entries = report.new, report.entries
             state.trouble = report.say_trouble()
-        if sights := len(self._watch.sights):
-            share = min(before.bodies, 200)
-            total = before.body_length * share + self._watch.usual_length * sights
-            state.bodies = share + sights
-            state.body_length = total // state.bodies
+        learned = [*learn(self._watch, earlier).items()][-_MOST_COUNTED:]
+        state.layouts = {name: [*astuple(known)] for name, known in learned}
         return state
+
+    def _note_missing_issues(self) -> None:
+        """A paper without one issue on several weekdays has another layout, or none any more."""
+        for number, urls in self._without_rows.items():
+            if number in self._issues or len(urls) < 2:
+                continue
+            self.report.feeds_failed += 1
+            rows = self.source.feeds[number - 1].rows
+            reason = f"rows {rows!r} {MATCHED_NOTHING} on any of {len(urls)} weekdays"
+            self._warn_of_layout(reason, urls[0])
 
     def _remember_counts(self) -> dict[str, list[int]]:
         known = self._before.feeds
