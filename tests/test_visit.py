@@ -338,6 +338,36 @@ def test_a_list_whose_rows_are_gone_fails_by_name(desk):
     assert "rows 'li' matched nothing" in told
 
 
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (("href='/a/", "href='javascript:go("), "that is an address, as 'javascript:go(1.html'"),
+        (("href=", "data-href="), "link 'a' matched nothing in 4 rows"),
+        (("href='/a/", "href='/ad/"), "matched nothing that skip \"a[href^='/ad/']\" leaves, of 4"),
+    ],
+    ids=["scripts", "no links", "all skipped"],
+)
+def test_a_list_that_leads_nowhere_fails_by_name_and_writes_nothing(desk, change, reason):
+    declare(
+        desk,
+        NUMBERED.replace('rows = "li"', """rows = "li"\nskip = "a[href^='/ad/']"\nlink = "a" """),
+    )
+    serve(desk, {"/list.html": list_page(range(1, 5)).replace('"', "'").replace(*change)})
+    told = desk.scrapy("crawl", "mine", "-L", "WARNING", status=1).stderr
+    report = desk.report()["sources"]["mine"]
+    assert (report["new"], report["drift"]) == (0, 1)
+    assert reason in report["warnings"][0]["reason"]
+    assert reason in told
+
+
+def test_a_list_whose_pages_are_all_gone_is_named(desk):
+    declare(desk, NUMBERED)
+    serve(desk, {"/list.html": list_page(range(1, 4)), "/list_2.html": "<html></html>"})
+    report = desk.crawl("mine")["sources"]["mine"]
+    assert (report["new"], report["partial"], report["drift"]) == (3, 3, 1)
+    assert report["warnings"][0]["reason"].startswith("none of 3 pages could be had")
+
+
 def test_pages_that_no_rule_fits_fail_the_source(desk):
     declare(desk, NUMBERED)
     serve(desk, {"/list.html": list_page(range(1, 4)), "/list_2.html": "<html></html>"})

@@ -280,6 +280,9 @@ def _note_drift(feed: Feed, found: _Found, rule: FeedRule) -> None:
     if not rows:
         if not found.skipped:
             feed.problems.append(Problem(f"rows {rule.rows!r} {MATCHED_NOTHING}"))
+        elif found.skipped >= _MANY:
+            reason = f"rows {rule.rows!r} {MATCHED_NOTHING} that skip {rule.skip!r} leaves"
+            feed.problems.append(Problem(f"{reason}, of {found.skipped}"))
         return
     has = {
         "title": any(row.title for row in rows),
@@ -292,6 +295,10 @@ def _note_drift(feed: Feed, found: _Found, rule: FeedRule) -> None:
         if selector and not has[name]:
             reason = f"{name} {selector!r} {MATCHED_NOTHING} in {len(rows)} rows"
             feed.problems.append(Problem(reason))
+    if has["link"] and not any(entry.link for entry in feed.entries):
+        sample = next(row.link for row in rows if row.link)
+        reason = f"link {rule.link or 'a'!r} {MATCHED_NOTHING} in {len(rows)} rows"
+        feed.problems.append(Problem(f"{reason} that is an address, as {sample[:40]!r}"))
     unread = [entry.date_text for entry in feed.entries if entry.date_text]
     if rule.date and len(unread) >= _MANY and len(unread) == len(feed.entries):
         reason = f"date {rule.date!r} {MATCHED_NOTHING} in {len(rows)} rows that is a date"

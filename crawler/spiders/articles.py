@@ -121,6 +121,7 @@ class Articles:
         self._forget = forget
         self._hear = hear
         self._warn_once = warn_once
+        self.first_partial = ""
 
     def ask(self, asked: Asked) -> Request:
         """Gives the request for the page of an entry."""
@@ -363,6 +364,7 @@ class Articles:
                 ticket.settle()
             return None
         self.report.partial += 1
+        self.first_partial = self.first_partial or url
         self.report.warn(f"written from the feed's own text: {reason}", url)
         item = self.make_item(
             entry,

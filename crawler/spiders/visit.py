@@ -26,7 +26,7 @@ from twisted.python.failure import Failure
 from crawler.archive import Archive, Validator
 from crawler.archive.decide import identify
 from crawler.article import Entry, Feed
-from crawler.drift import IS_EMPTY, Usual, Watch, find_drift, learn
+from crawler.drift import FEW, IS_EMPTY, Usual, Watch, find_drift, learn
 from crawler.errors import FeedError, HostGivenUpError
 from crawler.feeds import parse_feed
 from crawler.feeds.fields import DATES_WITHOUT_ZONE
@@ -232,7 +232,12 @@ class Visit:
                 yield request
             return
         report.skipped += feed.skipped
-        if rule.rows and not feed.entries and not feed.skipped:
+        is_first = listing.page == 1 and not listing.day
+        if (
+            rule.rows
+            and not feed.entries
+            and (not feed.skipped or (is_first and feed.skipped >= FEW))
+        ):
             if listing.page > 1:
                 self._settle(listing)  # the page behind the last one
             elif listing.day:
@@ -483,6 +488,11 @@ class Visit:
             body = entry.summary
         if body is None and rule.fulltext != "always" and (entry.detail or entry.link):
             return self._ask_page(entry, feed, listing, digest)
+        if body is None and rule.rows and self._is_on_pages(rule):
+            report.refuse(
+                f"{entry.title[:60]!r} has no address, and its text is on its page", rule.url
+            )
+            return None
         if body is None:  # no page is to be asked: what the feed says is all there is
             body = entry.content or entry.summary
         if not (body or entry.title or entry.images):
@@ -495,6 +505,12 @@ class Visit:
         item = self._articles.make_item(entry, feed, listing, [ticket], digest, met_at, body)
         item.seen = partial(self._articles.see_entry, listing)
         return item
+
+    def _is_on_pages(self, rule: FeedRule) -> bool:
+        """Tells whether the texts of a list are on pages, whatever its rows say of them."""
+        if rule.fulltext == "auto":
+            return bool(self.source.pages) and not rule.content
+        return rule.fulltext == "never"
 
     def _identify(self, entry: Entry) -> bytes:
         """The identity of an entry's article; of one that has only its text, that of the entry."""
@@ -562,6 +578,11 @@ class Visit:
         before, report = self._before, self.report
         earlier = {name: Usual(*known) for name, known in before.layouts.items()}
         self._note_missing_issues()
+        if report.partial >= FEW and not report.pages:
+            reason = (
+                f"none of {report.partial} pages could be had, all are written without their text"
+            )
+            self._warn_of_layout(reason, self._articles.first_partial)
         for trouble in find_drift(self._watch, now=now, usual=earlier):
             self._warn_of_layout(trouble.reason, trouble.url)
         failures = before.failures + 1 if report.failed_wholly else 0
