@@ -543,5 +543,6 @@ def test_harvest_without_names_takes_what_is_due(desk: Desk) -> None:
     report = desk.report()["sources"]
     assert "stcn" in report
     assert "list-json" in report
+    assert "infocode" not in report  # ended
     assert "wire" not in report
     assert not any("/wire/" in request.path for request in desk.site.requests[asked:])

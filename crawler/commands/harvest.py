@@ -33,8 +33,8 @@ class Command(BaseRunSpiderCommand):
 
     def long_desc(self) -> str:
         return (
-            "Visits every declared source that is due, or those that are named, in one process "
-            "with one report; what fails at one source costs the others nothing. How often a "
+            "Visits every declared source that is due and not ended, or those that are named, in one "
+            "process with one report; what fails at one source costs the others nothing. How often a "
             "source is due follows what it publishes and says of its freshness. Safe to overlap. "
             "Exit status: 0 done, also when nothing is due or new; 1 a source failed wholly or the "
             "archive could not be written; 2 wrong usage."
@@ -43,7 +43,7 @@ class Command(BaseRunSpiderCommand):
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         super().add_options(parser)
         parser.add_argument_group(title="Harvest").add_argument(
-            "--all", action="store_true", help="every source, due or not"
+            "--all", action="store_true", help="every source, due or not, ended or not"
         )
         add_dry_run(parser)
         add_spider_arguments(parser, {"its sources": SourceSpider.arguments})
@@ -79,7 +79,7 @@ class Command(BaseRunSpiderCommand):
             self._sources = [
                 source
                 for name, source in declared.items()
-                if name not in states or states[name].is_due(now)
+                if not source.ended and (name not in states or states[name].is_due(now))
             ]
         make_harvest(self._sources).check_arguments(dict(opts.spargs))
 

@@ -169,12 +169,13 @@ def _list_outlines(source: Source, options: Options) -> Iterable[Outline]:
 
 def _describe(source: Source, state: SourceState | None, zone: ZoneInfo) -> tuple[str, ...]:
     if state is None:
-        return (source.name, source.label, "never", "now", "-", "-", _say_verified(source) or "-")
+        due = "-" if source.ended else "now"
+        return (source.name, source.label, "never", due, "-", "-", _say_verified(source) or "-")
     return (
         source.name,
         source.label,
         _say(iso(state.run_at), zone),
-        _say(iso(state.due_at), zone),
+        "-" if source.ended else _say(iso(state.due_at), zone),
         _say(iso(state.newest_at), zone),
         f"{state.new}/{state.entries}",
         _say_health(source, state),
@@ -189,6 +190,8 @@ def _say_health(source: Source, state: SourceState) -> str:
 
 
 def _say_verified(source: Source) -> str:
+    if source.ended:
+        return f"ended {source.ended}"
     flags = [rule.verified for rule in source.feeds] + [rule.verified for rule in source.pages]
     unseen = flags.count(False)
     if not source.verified or unseen == len(flags):

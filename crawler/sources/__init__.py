@@ -409,6 +409,7 @@ SOURCE_KEYS: dict[str, Check] = {
     "delay": _seconds,
     "concurrency": _count,
     "verified": _flag,
+    "ended": _day,
     "verify_certificate": _flag,
     "feed": _tables,
     "page": _tables,

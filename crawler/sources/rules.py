@@ -123,7 +123,8 @@ class Source:
     ``noise`` are expressions: a paragraph that one of them matches wholly is no text of the
     article. ``delay_s`` (seconds between requests to one host) and ``concurrency`` (requests to one
     host at a time) are this source's own manners, None the settings'. ``verified`` is False for a
-    source that nobody has seen working lately; reports repeat it. ``verify_certificate`` is False
+    source that nobody has seen working lately; reports repeat it. ``ended`` is the last day of a
+    source that is known to be gone: it is crawled by name only. ``verify_certificate`` is False
     for hosts whose certificates the operator takes on trust.
     """
 
@@ -138,6 +139,7 @@ class Source:
     feeds: tuple[FeedRule, ...] = ()
     pages: tuple[PageRule, ...] = ()
     verified: bool = True
+    ended: datetime.date | None = None
     verify_certificate: bool = True
     zone_declared: bool = True
 
