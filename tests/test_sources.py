@@ -59,7 +59,7 @@ body = "//article"
     [
         ("label = ", "a.toml: is not TOML: "),
         ("", "a.toml: feed: expected at least one [[feed]] with a url"),
-        (PLAIN.replace("label", "lable"), "a.toml: lable: unknown key, expected one of concurrency, delay, feed, label, "),
+        (PLAIN.replace("label", "lable"), "a.toml: lable: unknown key, expected one of concurrency, delay, ended, feed, label, "),
         (PLAIN.replace('label = "甲"\n', ""), "a.toml: label: expected the publisher's name"),
         (PLAIN.replace('"甲"', "3"), "a.toml: label: expected a text, found 3"),
         (PLAIN.replace("https:", "ftp:"), "a.toml: feed 1: url: expected an absolute http or https address"),

@@ -33,11 +33,11 @@ class Command(BaseRunSpiderCommand):
 
     def long_desc(self) -> str:
         return (
-            "Visits every declared source that is due and not ended, or those that are named, in one "
-            "process with one report; what fails at one source costs the others nothing. How often a "
-            "source is due follows what it publishes and says of its freshness. Safe to overlap. "
-            "Exit status: 0 done, also when nothing is due or new; 1 a source failed wholly or the "
-            "archive could not be written; 2 wrong usage."
+            "Visits all declared sources that are due and not ended, or those that are named, in "
+            "one process with one report; what fails at one source costs the others nothing. How "
+            "often a source is due follows what it publishes and says of its freshness. Safe to "
+            "overlap. Exit status: 0 done, also when nothing is due or new; 1 a source failed "
+            "wholly or the archive could not be written; 2 wrong usage."
         )
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
