@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -83,6 +84,18 @@ SHORT_LIST = "<html><body><a href=/>首页</a><ul class=lb>" + "".join(
          "茶叶期货首日上涨", "油价下调", "月末资金面平稳"], 1,
     )
 )  # fmt: skip
+# Every second row looks otherwise: by a class for it, by one that a build tool made.
+STRIPED = re.sub(r"<li>(?=<a href='/2026/06/0[2468])", "<li class=even>", LIST)
+STRIPED_HASHED = re.sub(r"__3xKzQ(?='><a href='/commonDetail/79[246])", "__7bC0d", HASHED)
+CUT_TABLE = (
+    "<html><body><table id=lb><tr><th>标题</th><th>日期</th></tr>"
+    + rows(
+        6,
+        "<tr><td>·<a href='/a/{0}.html' title='第{0}期国债招标结果公布'>第{0}期国…</a></td>"
+        "<td>2026/06/0{0}</td></tr>",
+    )
+    + "</table></body></html>"
+)
 
 
 def probe(text: str, url: str = URL):
@@ -113,6 +126,9 @@ def probe(text: str, url: str = URL):
             {"rows": "rows", "id": "aid", "title": "bt", "link": "artUrl", "date": "fbsj"},
         ),
         (SHORT_LIST, "list", {"rows": ".row", "title": "a", "date": "i"}),
+        (STRIPED, "list", {"rows": ".news > li", "date": "em"}),
+        (STRIPED_HASHED, "list", {"rows": "div[class*=index_item__]"}),
+        (CUT_TABLE, "list", {"title": "a", "date": "td:last-child"}),
         (f"jQuery123({JSON});", "list", {"format": "json", "rows": "data.list"}),
         (f"var ajaxResult={JSON};", "list", {"format": "json", "rows": "data.list"}),
         ("<rss><channel><item><title>题</title></item></channel></rss>", "feed", {"url": URL}),
@@ -127,7 +143,8 @@ def probe(text: str, url: str = URL):
         ("", "unknown", {}),
     ],
     ids=[
-        "html list", "hashed classes", "json", "odd names", "short headlines", "jsonp", "script",
+        "html list", "hashed classes", "json", "odd names", "short headlines", "striped",
+        "striped hashes", "cut headlines in a table", "jsonp", "script",
         "rss", "advertised", "short", "pdf", "empty object", "nothing",
     ],
 )  # fmt: skip

@@ -1,4 +1,5 @@
-"""Our commands. Wrong usage ends each with one line and exit status 2."""
+"""Our commands. Wrong usage ends each with one line and exit status 2; a reader of what they print
+who has seen enough ends them in silence."""
 
 from __future__ import annotations
 
@@ -77,6 +78,10 @@ def usage_in_one_line(run: Run[C]) -> Run[C]:
             name = type(self).__module__.rpartition(".")[2]
             print(f"scrapy {name}: {error}", file=sys.stderr)
             self.exitcode = 2
+        except BrokenPipeError:
+            # Python would try to write the rest at its end, and fail again.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            self.exitcode = 1
 
     return guarded
 

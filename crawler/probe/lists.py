@@ -10,7 +10,7 @@ from selectolax.lexbor import LexborNode
 
 from crawler.feeds.fields import read_url
 from crawler.pages.values import find_date
-from crawler.probe.names import is_within, name_nodes, name_within
+from crawler.probe.names import is_within, name_nodes, name_within, stem_class
 from crawler.selectors import LexborTree, visible_texts
 from crawler.sources.rules import FeedRule
 
@@ -117,7 +117,11 @@ def _with_short_ones(
 
 
 def _look(node: LexborNode | None) -> str:
-    return "" if node is None else f"{node.tag}.{node.attributes.get('class') or ''}"
+    """What rows of a list have in common, whether they are odd or even, the first or the last."""
+    if node is None:
+        return ""
+    names = (node.attributes.get("class") or "").split()
+    return f"{node.tag}.{' '.join(sorted(set(filter(None, map(stem_class, names)))))}"
 
 
 def _text(node: LexborNode) -> str:
@@ -128,7 +132,8 @@ def _is_headline(link: LexborNode) -> bool:
     href = link.attributes.get("href") or ""
     if not href or href.startswith(("#", "javascript:", "mailto:", "tel:")):
         return False
-    text = _text(link) or link.attributes.get("title") or ""
+    # Where the text is cut the whole headline hangs on the link.
+    text = max(_text(link), link.attributes.get("title") or "", key=len)
     least = _LEAST_LATIN if text.isascii() else _LEAST_TITLE
     return len(text) >= least
 

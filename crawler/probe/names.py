@@ -22,6 +22,20 @@ _STYLES = frozenset(
 )
 
 
+def stem_class(name: str) -> str:
+    """Gives what of a class name says what an element is; "" for what a build tool made or what
+    says how it looks.
+
+    >>> stem_class("index_item__3xKzQ"), stem_class("even"), stem_class("item-1024")
+    ('index_item__', '', '')
+    """
+    if hashed := _HASHED.match(name):
+        return f"{hashed[1]}__" if _PLAIN.fullmatch(f"{hashed[1]}__") else ""
+    if _MADE.search(name) or not _PLAIN.fullmatch(name) or _NUMBERED.search(name):
+        return ""
+    return "" if name.lower() in _STYLES else name
+
+
 def list_names(node: LexborNode) -> Iterator[str]:
     """Yields compound selectors for one element, the most telling first."""
     attributes = node.attributes
@@ -31,15 +45,14 @@ def list_names(node: LexborNode) -> Iterator[str]:
         yield f"#{identifier}"
     weak = []
     for name in (attributes.get("class") or "").split():
-        if hashed := _HASHED.match(name):
-            yield f"{tag}[class*={hashed[1]}__]" if _PLAIN.fullmatch(hashed[1] + "__") else tag
-        elif _MADE.search(name) or not _PLAIN.fullmatch(name) or _NUMBERED.search(name):
-            continue
-        elif name.lower() in _STYLES:
-            weak.append(f"{tag}.{name}")
-        else:
+        stem = stem_class(name)
+        if stem.endswith("__"):
+            yield f"{tag}[class*={stem}]"
+        elif stem:
             yield f".{name}"
             yield f"{tag}.{name}"
+        elif name.lower() in _STYLES:
+            weak.append(f"{tag}.{name}")
     yield from weak
     yield tag
 
