@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from statistics import median
+from typing import Any
 
 from crawler.feeds.lists import MATCHED_NOTHING
 from crawler.pages.rules import NO_RULE_FITS
@@ -57,11 +58,47 @@ class Sight:
 class Usual:
     """What the texts of a layout were like in earlier runs: ``length`` is their median in
     characters, ``texts`` how many there were, ``counted`` how many of their pages said how many
-    pages the article has."""
+    pages the article has. ``last`` are the newest of them, for a run that sees fewer than a layout
+    can be judged by."""
 
     length: int = 0
     texts: int = 0
     counted: int = 0
+    last: tuple[Sight, ...] = ()
+
+    def as_json(self) -> list[Any]:
+        """Gives it as JSON values, for the ledger; ``read_usual`` takes them back."""
+        last = [
+            [s.url, s.title, s.length, _stamp(s.published), _stamp(s.listed_at), s.digest.hex(),
+             s.counted]
+            for s in self.last
+        ]  # fmt: skip
+        return [self.length, self.texts, self.counted, last]
+
+
+def read_usual(layout: str, values: list[Any]) -> Usual:
+    """Gives what ``Usual.as_json`` gave. Raises ValueError or TypeError for anything else."""
+    length, texts, counted, last = values
+    return Usual(
+        length,
+        texts,
+        counted,
+        tuple(
+            Sight(
+                url, layout, None, title, size, _read_stamp(published), _read_stamp(listed_at),
+                bytes.fromhex(digest), counted=bool(was_counted),
+            )
+            for url, title, size, published, listed_at, digest, was_counted in last
+        ),
+    )  # fmt: skip
+
+
+def _stamp(at: datetime | None) -> int | None:
+    return int(at.timestamp()) if at else None
+
+
+def _read_stamp(seconds: int | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
 @dataclass(slots=True)
@@ -106,6 +143,7 @@ def learn(watch: Watch, usual: Mapping[str, Usual]) -> dict[str, Usual]:
             length=total // (texts + len(sights)),
             texts=texts + len(sights),
             counted=counted + sum(sight.counted for sight in sights),
+            last=(*before.last, *sights)[1 - FEW :],
         )
     return learned
 
@@ -118,6 +156,9 @@ def find_drift(
     for name, sights in watch.list_layouts().items():
         rule = sights[0].rule
         before = (usual or {}).get(name, Usual())
+        if len(sights) < FEW:
+            # Where articles come one by one no run alone sees enough of them.
+            sights = [*sights, *(replace(sight, rule=rule) for sight in before.last)]
         if before.texts < ENOUGH:
             before = Usual()
         for found in (

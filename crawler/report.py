@@ -12,6 +12,9 @@ from crawler.errors import ReportError
 
 # A report is read by people: of one kind of trouble this many examples, and then the count.
 MOST_LISTED = 200
+# So many pages that no rule fits, and none that one does, are no chance where they are half of what
+# is listed. Fewer may be videos.
+MANY_UNFIT = 3
 # How the warning begins that a list for every day has none for this one.
 NO_ISSUE = "no issue of"
 
@@ -43,15 +46,17 @@ class SourceReport:
     """What a run did for one source.
 
     ``conditional`` counts feeds that had not changed, ``skipped`` rows that a rule leaves out,
-    ``pages`` article pages that were read, ``removed`` articles met that were taken out of the
-    archive for good; ``first_at`` and ``last_at`` are the oldest and the newest date among the
-    entries met. ``drift`` counts the warnings that tell of a changed layout; they stand first.
+    ``pages`` article pages that were read, ``unfit`` those that no rule fits, ``removed`` articles
+    met that were taken out of the archive for good; ``first_at`` and ``last_at`` are the oldest and
+    the newest date among the entries met. ``drift`` counts the warnings that tell of a changed
+    layout; they stand first.
     """
 
     feeds: int = 0
     entries: int = 0
     skipped: int = 0
     pages: int = 0
+    unfit: int = 0
     new: int = 0
     updated: int = 0
     duplicates: int = 0
@@ -107,6 +112,8 @@ class SourceReport:
         when nothing came of all that they listed."""
         if self.feeds_failed and not self.feeds:
             return True
+        if self.unfit >= MANY_UNFIT and not self.pages and self.unfit * 2 >= self.entries:
+            return True  # nothing new can be read, whatever is known already
         came = (
             self.new + self.updated + self.duplicates + self.unchanged + self.removed + self.healed
         )

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from math import ceil
+from typing import Any
 
 from crawler.dates import parse_date
 
@@ -46,7 +47,7 @@ class SourceState:
     new: int = 0
     entries: int = 0
     trouble: str = ""
-    layouts: dict[str, list[int]] = field(default_factory=dict)
+    layouts: dict[str, list[Any]] = field(default_factory=dict)
     feeds: dict[str, list[int]] = field(default_factory=dict)
 
     def is_due(self, now: datetime) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from crawler.drift import Sight, Usual, Watch, find_drift, learn
+from crawler.drift import Sight, Usual, Watch, find_drift, learn, read_usual
 from crawler.sources.rules import PageRule
 
 NOW = datetime(2026, 6, 4, 12, tzinfo=UTC)
@@ -126,8 +127,35 @@ def test_dates_of_known_articles_that_moved_alike_are_named(hours, reasons):
 
 
 def test_what_is_usual_is_learned_by_layout_and_forgets():
-    learned = learn(watch_pages(10, length=500), {FLASH: Usual(60, 20)})
-    assert learned == {FLASH: Usual(60, 20), PAGE: Usual(500, 10, 10)}
+    watch = watch_pages(10, length=500)
+    learned = learn(watch, {FLASH: Usual(60, 20)})
+    assert learned == {FLASH: Usual(60, 20), PAGE: Usual(500, 10, 10, (*watch.sights[-2:],))}
     for _ in range(60):
         learned = learn(watch_pages(10, length=100, counted=False), learned)
-    assert learned[PAGE] == Usual(100, 210, 0)
+    assert replace(learned[PAGE], last=()) == Usual(100, 210, 0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [({}, []), ({"title": "登录"}, [[], [], ["3 of 3 articles have the title '登录'"]])],
+    ids=["as it should be", "one title"],
+)
+def test_articles_that_come_one_by_one_are_judged_together(changes, told):
+    usual: dict[str, Usual] = {}
+    found = []
+    for sight in watch_pages(3, **changes).sights:
+        watch = Watch([sight])
+        found.append(
+            [
+                trouble.reason.removeprefix(f"{PAGE}: ")
+                for trouble in find_drift(watch, now=NOW, usual=usual)
+            ]
+        )
+        # By way of the ledger.
+        usual = {
+            name: read_usual(name, json.loads(json.dumps(each.as_json())))
+            for name, each in learn(watch, usual).items()
+        }
+    assert found == (told or [[], [], []])
+    assert len(usual[PAGE].last) == 2
+    assert not [*find_drift(watch_pages(1), now=NOW, usual=usual)]

@@ -179,9 +179,9 @@ def test_cursor_leads_through_a_json_interface(desk):
 
 def test_rows_that_are_no_articles_are_skipped_and_counted(desk):
     declare(desk, CURSOR)
-    serve(desk, {"/api/news?size=2": json_page(range(1, 4), "", isAd="1")})
+    serve(desk, {"/api/news?size=2": json_page(range(1, 3), "", isAd="1")})
     report = desk.crawl("mine")["sources"]["mine"]
-    assert (report["skipped"], report["new"], report["feeds_failed"]) == (3, 0, 0)
+    assert (report["skipped"], report["new"], report["feeds_failed"]) == (2, 0, 0)
 
 
 def test_an_article_that_failed_is_met_again_behind_known_ones(desk):
@@ -374,6 +374,21 @@ def test_pages_that_no_rule_fits_fail_the_source(desk):
     serve(desk, {f"/a/{n}.html": article(n).replace('"text"', '"body"') for n in range(1, 4)})
     report = desk.crawl("mine", status=1)["sources"]["mine"]
     assert report["refused"][0]["reason"] == "no page rule fits: nothing to see in body '#text'"
+
+
+def test_new_pages_that_no_rule_fits_are_told_though_others_are_known(desk):
+    declare(desk, NUMBERED)
+    serve(desk, {"/list.html": list_page(range(1, 8)), "/list_2.html": "<html></html>"})
+    serve_articles(desk, range(1, 8))
+    desk.crawl("mine")
+    serve(desk, {f"/a/{n}.html": "<html>新版式</html>" for n in range(8, 14)})
+    serve(desk, {"/list.html": list_page(range(4, 11))})
+    told = desk.scrapy("crawl", "mine", "-L", "WARNING").stderr
+    report = desk.report()["sources"]["mine"]
+    assert (report["unchanged"], report["unfit"], report["drift"]) == (4, 3, 1)
+    assert "mine: body '#text' fits none of 3 pages, and 0 could be read" in told
+    serve(desk, {"/list.html": list_page(range(6, 14))})
+    assert desk.crawl("mine", status=1)["sources"]["mine"]["unchanged"] == 2
 
 
 @pytest.mark.parametrize(

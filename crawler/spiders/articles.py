@@ -121,7 +121,7 @@ class Articles:
         self._forget = forget
         self._hear = hear
         self._warn_once = warn_once
-        self.first_partial = ""
+        self.first_partial = self.first_unfit = ""
 
     def ask(self, asked: Asked) -> Request:
         """Gives the request for the page of an entry."""
@@ -150,6 +150,8 @@ class Articles:
             # The layout has changed, or is one that the rules do not know: to be met again.
             self._give_up(asked)
             self.report.refuse(error.reason, response.url)
+            self.report.unfit += 1
+            self.first_unfit = self.first_unfit or response.url
             return None
         self.report.pages += 1
         if page.rule and not page.rule.verified:

@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import astuple, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from hashlib import sha256
@@ -26,7 +26,7 @@ from twisted.python.failure import Failure
 from crawler.archive import Archive, Validator
 from crawler.archive.decide import identify
 from crawler.article import Entry, Feed
-from crawler.drift import FEW, IS_EMPTY, Usual, Watch, find_drift, learn
+from crawler.drift import FEW, IS_EMPTY, Usual, Watch, find_drift, learn, read_usual
 from crawler.errors import FeedError, HostGivenUpError
 from crawler.feeds import parse_feed
 from crawler.feeds.fields import DATES_WITHOUT_ZONE
@@ -576,9 +576,14 @@ class Visit:
         """Gives what the ledger is to remember of the source; names in the report what looks like
         a changed layout. To be called once, when everything is done."""
         before, report = self._before, self.report
-        earlier = {name: Usual(*known) for name, known in before.layouts.items()}
+        earlier = _read_layouts(before)
         self._note_missing_issues()
-        if report.partial >= FEW and not report.pages:
+        read = report.pages
+        if report.unfit >= FEW and report.unfit > read:
+            tried = ", ".join(repr(rule.body) for rule in self.source.pages)
+            reason = f"body {tried} fits none of {report.unfit} pages, and {read} could be read"
+            self._warn_of_layout(reason, self._articles.first_unfit)
+        if report.partial >= FEW and not read:
             reason = (
                 f"none of {report.partial} pages could be had, all are written without their text"
             )
@@ -611,7 +616,7 @@ class Visit:
             state.new, state.entries = report.new, report.entries
             state.trouble = report.say_trouble()
         learned = [*learn(self._watch, earlier).items()][-_MOST_COUNTED:]
-        state.layouts = {name: [*astuple(known)] for name, known in learned}
+        state.layouts = {name: known.as_json() for name, known in learned}
         return state
 
     def _note_missing_issues(self) -> None:
@@ -629,6 +634,14 @@ class Visit:
         counts = {key: count for key, count in known.items() if key not in self._counts}
         counts |= self._counts
         return dict([*counts.items()][-_MOST_COUNTED:])
+
+
+def _read_layouts(state: SourceState) -> dict[str, Usual]:
+    """What is usual, as the ledger tells it; nothing where it tells something else."""
+    try:
+        return {name: read_usual(name, known) for name, known in state.layouts.items()}
+    except (ValueError, TypeError):
+        return {}
 
 
 def _write_day(url: str, day: date) -> str:
