@@ -37,7 +37,8 @@ class SourceState:
     the last run; ``trouble`` is why the last run failed or what it warned of, "" for none.
     ``layouts`` has, by its name, what the texts of each layout are usually like (``drift.Usual``).
     ``feeds`` has, by the digest of a feed's address, how many entries it held when last it held
-    any, and how many times in a row it was empty since.
+    any, and how many times in a row it was empty since. ``paged`` has, likewise, how many rows the
+    first page of a list held when last it led to a second one.
     """
 
     run_at: int | None = None
@@ -49,6 +50,7 @@ class SourceState:
     trouble: str = ""
     layouts: dict[str, list[Any]] = field(default_factory=dict)
     feeds: dict[str, list[int]] = field(default_factory=dict)
+    paged: dict[str, int] = field(default_factory=dict)
 
     def is_due(self, now: datetime) -> bool:
         return self.due_at is None or self.due_at <= now.timestamp()

@@ -175,6 +175,13 @@ def test_cursor_leads_through_a_json_interface(desk):
     start = len(desk.site.requests)
     assert desk.crawl("mine")["sources"]["mine"]["conditional"] == 1
     assert len(paths(desk, start)) == 2  # robots.txt and the first page
+    serve(desk, {"/api/news?size=2": json_page(range(8, 9), "")})  # short, as at midnight
+    assert desk.crawl("mine")["sources"]["mine"]["drift"] == 0
+    page = json_page(range(9, 11), "8").replace('"next"', '"cursor"')
+    serve(desk, {"/api/news?size=2": page})
+    report = desk.crawl("mine")["sources"]["mine"]
+    reason = "cursor 'data.next' matched nothing, where it led to a second page"
+    assert [warning["reason"] for warning in report["warnings"]] == [reason]
 
 
 def test_rows_that_are_no_articles_are_skipped_and_counted(desk):
@@ -265,8 +272,17 @@ SCRIPT = "<script>var countPage = 3;</script>"
         (COUNTED, SCRIPT, ["", "", ""]),
         (LINKED, "", ["<a href='1_1.html'>2</a><a href='1_2.html'>3</a>"] * 3),
         (LINKED, "", ["<a href='1_1.html'>下一页</a>", "<a href='1_2.html'>下一页</a>", ""]),
+        (
+            LINKED,
+            "",
+            [
+                "<a href='1_1.html'>下一页</a>",
+                "<a href='1_2.html'>下一页</a>",
+                "<a href='http://other.example/2'>下一页</a>",
+            ],
+        ),
     ],
-    ids=["counted", "linked", "chained"],
+    ids=["counted", "linked", "chained", "and to another host"],
 )
 def test_article_of_three_pages_is_one_post(desk, source, head, links):
     declare(desk, source)
@@ -278,6 +294,7 @@ def test_article_of_three_pages_is_one_post(desk, source, head, links):
     report = desk.crawl("mine")["sources"]["mine"]
     assert (report["new"], report["pages"], report["refused"]) == (1, 3, [])
     assert report["partial"] == 0
+    assert ("on another host" in warnings_of(report)) == ("other.example" in links[-1])
     (data,) = desk.files("posts").values()
     assert parse_post(data).article.body == "第一页的话。\n\n第二页的话。\n\n第三页的话。"
 

@@ -283,9 +283,15 @@ class Articles:
     # ------------------------------------------------------------ an article's other pages
 
     def _list_others(self, urls: Iterable[str], url: str) -> list[str]:
-        """The further pages that are of the same site."""
+        """The further pages that are of the same site; others are named and left."""
         host = urlsplit(url).netloc
-        return [other for other in urls if urlsplit(other).netloc == host]
+        others = []
+        for other in urls:
+            if urlsplit(other).netloc == host:
+                others.append(other)
+            else:
+                self._warn_once("an article's pages on another host are left out", other)
+        return others
 
     def _ask_part(self, parts: _Parts, url: str) -> Request:
         return make_request(

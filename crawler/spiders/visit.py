@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from scrapy import Request
@@ -55,6 +55,8 @@ from crawler.spiders.responses import (
 )
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 # Documents from this size on are parsed off the reactor, so that other downloads go on meanwhile.
 BIG_DOCUMENT = 256 * 1024
@@ -105,6 +107,7 @@ class Visit:
         self._watch = Watch()
         self._before = archive.find_state(source.name)
         self._counts: dict[str, list[int]] = {}
+        self._paged: dict[str, int] = {}
         self._dates: list[datetime] = []
         # Lists for every day: which had an issue, and weekdays' pages that show none.
         self._issues: set[int] = set()
@@ -248,7 +251,7 @@ class Visit:
                 report.feeds_failed += 1
             return
         if listing.page == 1 and not listing.day and not rule.rows:
-            key = sha256(rule.url.encode()).hexdigest()[:12]
+            key = _key_of(rule)
             self._counts[key], missing = count_entries(
                 self._before.feeds.get(key), len(feed.entries) + feed.skipped
             )
@@ -320,6 +323,8 @@ class Visit:
         if not rule.is_paged:
             return None
         further = find_next_pages(feed, rule, url=url, page=listing.page, offset=listing.rows)
+        if listing.page == 1:
+            self._note_next(listing, url, leads_on=bool(further))
         for address in further:
             if address not in listing.asked and address not in listing.waiting:
                 listing.waiting.append(address)
@@ -347,6 +352,17 @@ class Visit:
         listing.ticket.open += 1
         listing.rule = replace(rule, url=address)
         return self._request_list(listing, dict(rule.headers))
+
+    def _note_next(self, listing: Listing, url: str, *, leads_on: bool) -> None:
+        """Says so when a list that led to a second page does so no longer, though it is as long."""
+        rule = listing.rule
+        key = _key_of(rule)
+        if leads_on:
+            self._paged[key] = listing.rows
+        elif 0 < self._before.paged.get(key, 0) <= listing.rows:
+            selector = rule.next or ", ".join(rule.cursor.values())
+            reason = f"{'next' if rule.next else 'cursor'} {selector!r} {MATCHED_NOTHING}"
+            self._warn_of_layout(f"{reason}, where it led to a second page", url)
 
     def _forget(self, listing: Listing) -> None:
         if listing.was_whole:
@@ -609,7 +625,8 @@ class Visit:
             due_at=int((now + interval).timestamp()),
             newest_at=max(filter(None, (newest, before.newest_at)), default=None),
             failures=failures,
-            feeds=self._remember_counts(),
+            feeds=_remember(self._before.feeds, self._counts),
+            paged=_remember(self._before.paged, self._paged),
         )
         if report.entries or not report.conditional or report.say_trouble():
             # Where nothing has changed, what was seen the last time is how the source is doing.
@@ -629,11 +646,16 @@ class Visit:
             reason = f"rows {rows!r} {MATCHED_NOTHING} on any of {len(urls)} weekdays"
             self._warn_of_layout(reason, urls[0])
 
-    def _remember_counts(self) -> dict[str, list[int]]:
-        known = self._before.feeds
-        counts = {key: count for key, count in known.items() if key not in self._counts}
-        counts |= self._counts
-        return dict([*counts.items()][-_MOST_COUNTED:])
+
+def _key_of(rule: FeedRule) -> str:
+    """What a feed is called where its state is kept."""
+    return sha256(rule.url.encode()).hexdigest()[:12]
+
+
+def _remember(known: Mapping[str, T], met: Mapping[str, T]) -> dict[str, T]:
+    """Both, the newest last and not too many."""
+    kept = {key: value for key, value in known.items() if key not in met}
+    return dict([*kept.items(), *met.items()][-_MOST_COUNTED:])
 
 
 def _read_layouts(state: SourceState) -> dict[str, Usual]:
