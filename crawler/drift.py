@@ -77,7 +77,7 @@ class Usual:
 
 
 def read_usual(layout: str, values: list[Any]) -> Usual:
-    """Gives what ``Usual.as_json`` gave. Raises ValueError or TypeError for anything else."""
+    """Gives what ``Usual.as_json`` was called of."""
     length, texts, counted, last = values
     return Usual(
         length,

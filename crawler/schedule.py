@@ -18,6 +18,11 @@ from crawler.dates import parse_date
 
 # A list is met again when a quarter of it has moved on, so that nothing slips out between two runs.
 SHARE = 4
+# A list of fewer rows tells no pace; of longer ones, one row in so many may be pinned.
+PINNED = 5
+# A list without anything new for longer than a weekend has stopped; before that it may be night.
+QUIET = timedelta(days=3)
+AT_NIGHT = timedelta(hours=1)
 SHORTEST = timedelta(minutes=10)
 LONGEST = timedelta(hours=24)
 # After a failure: a quarter of an hour, then twice as long each time.
@@ -38,7 +43,8 @@ class SourceState:
     ``layouts`` has, by its name, what the texts of each layout are usually like (``drift.Usual``).
     ``feeds`` has, by the digest of a feed's address, how many entries it held when last it held
     any, and how many times in a row it was empty since. ``paged`` has, likewise, how many rows the
-    first page of a list held when last it led to a second one.
+    first page of a list held when last it led to a second one, and ``spans`` how far it went back,
+    for runs in which it has not changed. ``fresh_s`` is what the source said of its freshness.
     """
 
     run_at: int | None = None
@@ -51,6 +57,8 @@ class SourceState:
     layouts: dict[str, list[Any]] = field(default_factory=dict)
     feeds: dict[str, list[int]] = field(default_factory=dict)
     paged: dict[str, int] = field(default_factory=dict)
+    spans: dict[str, list[int]] = field(default_factory=dict)
+    fresh_s: int = 0
 
     def is_due(self, now: datetime) -> bool:
         return self.due_at is None or self.due_at <= now.timestamp()
@@ -87,8 +95,35 @@ def render_state(state: SourceState) -> str:
     return json.dumps(asdict(state), ensure_ascii=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """How far a list goes back. ``newest`` is None where the list is too short to tell a pace."""
+
+    oldest: datetime
+    newest: datetime | None = None
+
+    @property
+    def seconds(self) -> list[int]:
+        ends = (self.oldest, self.newest or self.oldest)
+        return [int(at.timestamp()) for at in ends[: 2 if self.newest else 1]]
+
+
+def read_span(seconds: Iterable[int]) -> Span:
+    """Gives the span whose ``seconds`` these are."""
+    return Span(*(datetime.fromtimestamp(at, UTC) for at in seconds))
+
+
+def find_span(published: Iterable[datetime]) -> Span | None:
+    """Gives how far a list goes back, None of one without dates. Its oldest fifth does not count:
+    such rows are pinned, or are top stories of last month."""
+    dates = sorted(published)
+    if not dates:
+        return None
+    return Span(dates[len(dates) // PINNED], dates[-1] if len(dates) >= PINNED else None)
+
+
 def find_interval(
-    published: Iterable[datetime],
+    spans: Iterable[Span],
     *,
     now: datetime,
     failures: int = 0,
@@ -97,19 +132,28 @@ def find_interval(
 ) -> timedelta:
     """Gives how long to wait before a source is asked again.
 
-    ``published`` are the dates that its lists held: a list that spans an hour is asked every
-    quarter of an hour, one that spans a month once a day. ``fresh_s`` is what the documents say of
-    their own freshness (TTL, Cache-Control), ``retry_after_s`` what the server asked for; both in
-    seconds. ``failures`` is how many runs in a row have failed, this one counted.
+    ``spans`` are those of its lists (``find_span``), and the shortest one counts: a list that spans
+    an hour is asked every quarter of an hour, one that spans a month once a day. After a quiet
+    night or weekend it is still asked before it can have turned over at its usual pace. ``fresh_s``
+    is what the documents say of their own freshness (TTL, Cache-Control), ``retry_after_s`` what
+    the server asked for; both in seconds. ``failures`` is how many runs in a row have failed, this
+    one counted.
     """
     asked = min(timedelta(seconds=max(0, retry_after_s)), MOST_ASKED)
     if failures:
         wait = min(AFTER_FAILURE * (1 << min(failures - 1, 10)), LONGEST)
         return max(wait, asked)
-    dates = [at for at in published if at <= now]
-    wait = (now - min(dates)) / SHARE if dates else LONGEST / SHARE
+    waits = [_find_wait(span, now) for span in spans if span.oldest <= now]
+    wait = min(waits, default=LONGEST / SHARE)
     wait = max(wait, min(timedelta(seconds=max(0, fresh_s)), LONGEST))
     return max(min(max(wait, SHORTEST), LONGEST), asked)
+
+
+def _find_wait(span: Span, now: datetime) -> timedelta:
+    wait = (now - span.oldest) / SHARE
+    if span.newest is None or now - span.newest > QUIET:
+        return wait
+    return min(wait, max(span.newest - span.oldest, AT_NIGHT))
 
 
 def read_freshness(cache_control: str | None) -> int:

@@ -13,11 +13,14 @@ from crawler.schedule import (
     MOST_ASKED,
     SHORTEST,
     SourceState,
+    Span,
     count_entries,
     find_interval,
+    find_span,
     parse_state,
     read_freshness,
     read_retry_after,
+    read_span,
     render_state,
 )
 
@@ -29,9 +32,13 @@ def ago(*hours: float) -> list[datetime]:
 
 
 @pytest.mark.parametrize(
-    ("published", "options", "minutes"),
+    ("lists", "options", "minutes"),
     [
-        (ago(0, 1, 2), {}, 30),
+        (ago(2), {}, 30),
+        (ago(24 * 30, 2, 24 * 7), {}, 30),
+        ([Span(*ago(9, 7))], {}, 2 * 60),
+        ([Span(*ago(9, 8.9))], {}, 60),
+        ([Span(*ago(24 * 4, 24 * 4))], {}, 24 * 60),
         (ago(0.1), {}, 10),
         (ago(24 * 30), {}, 24 * 60),
         ([], {}, 6 * 60),
@@ -45,12 +52,14 @@ def ago(*hours: float) -> list[datetime]:
         (ago(2), {"failures": 1, "retry_after_s": 3600}, 60),
     ],
     ids=[
-        "two hours of news", "minutes", "a month", "no dates", "a date ahead", "ttl", "endless ttl",
+        "two hours of news", "and slow columns", "a night", "a long night",
+        "stopped", "minutes", "a month", "no dates", "a date ahead", "ttl", "endless ttl",
         "retry-after", "one failure", "three failures", "many failures", "failure and retry-after",
     ],
 )  # fmt: skip
-def test_interval_follows_what_a_source_publishes(published, options, minutes):
-    assert find_interval(published, now=NOW, **options) == timedelta(minutes=minutes)
+def test_interval_follows_what_a_source_publishes(lists, options, minutes):
+    spans = [each if isinstance(each, Span) else Span(each) for each in lists]
+    assert find_interval(spans, now=NOW, **options) == timedelta(minutes=minutes)
 
 
 @given(
@@ -60,10 +69,31 @@ def test_interval_follows_what_a_source_publishes(published, options, minutes):
     st.integers(0, 10**6),
 )
 def test_interval_stays_within_bounds(published, fresh_s, retry_after_s, failures):
+    span = find_span(published)
     found = find_interval(
-        published, now=NOW, fresh_s=fresh_s, retry_after_s=retry_after_s, failures=failures
+        [span] if span else [],
+        now=NOW,
+        fresh_s=fresh_s,
+        retry_after_s=retry_after_s,
+        failures=failures,
     )
     assert SHORTEST <= found <= max(LONGEST, MOST_ASKED)
+
+
+@pytest.mark.parametrize(
+    ("published", "span"),
+    [
+        ([], None),
+        (ago(3), Span(*ago(3))),
+        (ago(1, 3, 2), Span(*ago(3))),
+        (ago(999, *range(9)), Span(*ago(7, 0))),
+        (ago(*range(4), 999), Span(*ago(3, 0))),
+    ],
+    ids=["no dates", "one", "three", "one of ten pinned", "one of five pinned"],
+)
+def test_how_far_a_list_goes_back(published, span):
+    assert find_span(published) == span
+    assert span is None or read_span(span.seconds) == span
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from crawler.archive import read_states
 from crawler.posts import parse_post
 from tests.conftest import Desk
 
@@ -173,7 +174,11 @@ def test_cursor_leads_through_a_json_interface(desk):
     assert (report["new"], report["refused"], report["warnings"]) == (6, [], [])
     assert titles(desk) == {f"快讯{n}" for n in range(1, 7)}
     start = len(desk.site.requests)
+    before = read_states(desk.archive, ["mine"])["mine"].spans
     assert desk.crawl("mine")["sources"]["mine"]["conditional"] == 1
+    # What has not changed goes back as far as before, and is due as soon.
+    assert read_states(desk.archive, ["mine"])["mine"].spans == before
+    assert [*before.values()] == [[1780482365]]
     assert len(paths(desk, start)) == 2  # robots.txt and the first page
     serve(desk, {"/api/news?size=2": json_page(range(8, 9), "")})  # short, as at midnight
     assert desk.crawl("mine")["sources"]["mine"]["drift"] == 0

@@ -26,7 +26,7 @@ from twisted.python.failure import Failure
 from crawler.archive import Archive, Validator
 from crawler.archive.decide import identify
 from crawler.article import Entry, Feed
-from crawler.drift import FEW, IS_EMPTY, Usual, Watch, find_drift, learn, read_usual
+from crawler.drift import FEW, IS_EMPTY, Watch, find_drift, learn, read_usual
 from crawler.errors import FeedError, HostGivenUpError
 from crawler.feeds import parse_feed
 from crawler.feeds.fields import DATES_WITHOUT_ZONE
@@ -41,8 +41,10 @@ from crawler.schedule import (
     SourceState,
     count_entries,
     find_interval,
+    find_span,
     read_freshness,
     read_retry_after,
+    read_span,
 )
 from crawler.sources import FeedRule, Source
 from crawler.spiders.arguments import Wanted
@@ -71,7 +73,6 @@ MOST_FOLLOWED = 50
 LIST_PAGES = 10
 MOST_LIST_PAGES = 1_000
 MOST_DAYS = 1_000
-_MOST_DATES = 2_000
 # Feeds and layouts of a source that are remembered, those met last: sitemaps come and go.
 _MOST_COUNTED = 100
 LIST_PRIORITY = 10_000
@@ -108,7 +109,7 @@ class Visit:
         self._before = archive.find_state(source.name)
         self._counts: dict[str, list[int]] = {}
         self._paged: dict[str, int] = {}
-        self._dates: list[datetime] = []
+        self._spans: dict[str, list[int]] = {}
         # Lists for every day: which had an issue, and weekdays' pages that show none.
         self._issues: set[int] = set()
         self._without_rows: defaultdict[int, list[str]] = defaultdict(list)
@@ -262,8 +263,9 @@ class Visit:
             self._open(listing, response, feed, digest, met_at)
             report.feeds += 1
             self._issues.add(listing.number)
-            self._dates += [entry.published for entry in feed.entries if entry.published]
-            del self._dates[_MOST_DATES:]
+            span = find_span(entry.published for entry in feed.entries if entry.published)
+            if span:
+                self._spans[_key_of(rule)] = span.seconds
             self._fresh_s = max(self._fresh_s, feed.ttl_s or 0)
         self._part_guids(feed, response.url)
         ticket = listing.ticket
@@ -592,7 +594,7 @@ class Visit:
         """Gives what the ledger is to remember of the source; names in the report what looks like
         a changed layout. To be called once, when everything is done."""
         before, report = self._before, self.report
-        earlier = _read_layouts(before)
+        earlier = {name: read_usual(name, known) for name, known in before.layouts.items()}
         self._note_missing_issues()
         read = report.pages
         if report.unfit >= FEW and report.unfit > read:
@@ -607,17 +609,16 @@ class Visit:
         for trouble in find_drift(self._watch, now=now, usual=earlier):
             self._warn_of_layout(trouble.reason, trouble.url)
         failures = before.failures + 1 if report.failed_wholly else 0
+        spans = _remember(before.spans, self._spans)
+        if report.conditional:
+            self._fresh_s = max(self._fresh_s, before.fresh_s)
         interval = find_interval(
-            self._dates,
+            map(read_span, spans.values()),
             now=now,
             failures=failures,
             fresh_s=self._fresh_s,
             retry_after_s=self._retry_after_s,
         )
-        if not (failures or self._dates) and before.run_at and before.due_at:
-            # Nothing has changed, so nothing tells better than the last time.
-            usual = timedelta(seconds=before.due_at - before.run_at)
-            interval = max(interval, usual) if report.conditional else interval
         newest = int(report.last_at.timestamp()) if report.last_at else None
         state = replace(
             before,
@@ -627,6 +628,8 @@ class Visit:
             failures=failures,
             feeds=_remember(self._before.feeds, self._counts),
             paged=_remember(self._before.paged, self._paged),
+            spans=spans,
+            fresh_s=self._fresh_s,
         )
         if report.entries or not report.conditional or report.say_trouble():
             # Where nothing has changed, what was seen the last time is how the source is doing.
@@ -656,14 +659,6 @@ def _remember(known: Mapping[str, T], met: Mapping[str, T]) -> dict[str, T]:
     """Both, the newest last and not too many."""
     kept = {key: value for key, value in known.items() if key not in met}
     return dict([*kept.items(), *met.items()][-_MOST_COUNTED:])
-
-
-def _read_layouts(state: SourceState) -> dict[str, Usual]:
-    """What is usual, as the ledger tells it; nothing where it tells something else."""
-    try:
-        return {name: read_usual(name, known) for name, known in state.layouts.items()}
-    except (ValueError, TypeError):
-        return {}
 
 
 def _write_day(url: str, day: date) -> str:
