@@ -113,6 +113,8 @@ LABELLED = {
     "lead": ("lead", "摘要：导语。", "导语。"),
     "lead in brackets": ("lead", "【核心提示】：导语。", "导语。"),
     "lead alone": ("lead", "摘要：", None),
+    "subtitle": ("subtitle", "原标题：船票难求", "船票难求"),
+    "subtitle without": ("subtitle", "——一周年观察", "——一周年观察"),
     "lead that begins like a label": ("lead", "摘要写得好", "摘要写得好"),
     "tags": ("tags", "标签：回购、轻工", ["回购", "轻工"]),
     "tag with the word in it": ("tags", "股票市场，A股", ["股票市场", "A股"]),

@@ -315,10 +315,12 @@ def _drop(body: str, rule: PageRule) -> str:
     return tree.html(top, inner=True)
 
 
-_LEAD_WORDS = "摘要|导读|导语|提要|核心提示|内容提要"
-_LEAD_LABEL = re.compile(
-    rf"\s*+(?:[【\[](?:{_LEAD_WORDS})[】\]]\s*+[:：]?|(?:{_LEAD_WORDS})\s*+[:：])\s*+"
-)
+def _label(words: str) -> re.Pattern[str]:
+    return re.compile(rf"\s*+(?:[【\[](?:{words})[】\]]\s*+[:：]?|(?:{words})\s*+[:：])\s*+")
+
+
+_LEAD_LABEL = _label("摘要|导读|导语|提要|核心提示|内容提要")
+_SUBTITLE_LABEL = _label("原标题|原题|副标题|副题")
 
 
 def clean_lead(text: str) -> str | None:
@@ -331,11 +333,22 @@ def clean_lead(text: str) -> str | None:
     return text[label.end() if label else 0 :] or None
 
 
+def clean_subtitle(text: str) -> str | None:
+    """Returns a subtitle without its label.
+
+    >>> clean_subtitle("原标题：船票难求")
+    '船票难求'
+    """
+    label = _SUBTITLE_LABEL.match(text)
+    return text[label.end() if label else 0 :] or None
+
+
 _CLEANERS: dict[str, Callable[[str], str | None]] = {
     "byline": clean_byline,
     "origin": clean_origin,
     "editor": clean_editor,
     "lead": clean_lead,
+    "subtitle": clean_subtitle,
 }
 
 
@@ -344,7 +357,7 @@ def _put_text(article: Article, name: str, text: str) -> None:
     if cleaner:
         setattr(article, name, cleaner(text))
     else:
-        setattr(article, name, text or (None if name == "subtitle" else ""))
+        setattr(article, name, text)
 
 
 def _read_image(tree: Tree, selector: Selector) -> str | None:
