@@ -481,6 +481,8 @@ def test_a_paper_without_rows_on_weekdays_fails_and_one_with_an_issue_does_not(d
     desk.crawl("mine", *days, "until=2026-06-07", status=1)  # Thursday to Sunday
     report = desk.report()["sources"]["mine"]
     assert report["warnings"][0]["reason"] == "rows 'li' matched nothing on any of 2 weekdays"
+    report = desk.crawl("mine", "-a", "since=2026-05-28", "-a", "until=2026-05-31")
+    assert report["sources"]["mine"]["warnings"][0]["reason"] == "no page for any of 2 weekdays"
     desk.crawl("mine", "-a", "since=2026-06-05", "-a", "until=2026-06-07")
     serve(desk, {"/20260604.html": list_page(range(1, 3), date="06-04 18:26")})
     serve_articles(desk, range(1, 3))

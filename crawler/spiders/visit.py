@@ -113,6 +113,7 @@ class Visit:
         # Lists for every day: which had an issue, and weekdays' pages that show none.
         self._issues: set[int] = set()
         self._without_rows: defaultdict[int, list[str]] = defaultdict(list)
+        self._absent: defaultdict[int, list[str]] = defaultdict(list)
         self._fresh_s = 0
         self._retry_after_s = 0
         # Whoever asks for articles since a day has asked for something long.
@@ -245,9 +246,7 @@ class Visit:
             if listing.page > 1:
                 self._settle(listing)  # the page behind the last one
             elif listing.day:
-                report.warn(f"{NO_ISSUE} {listing.day}: rows match nothing", response.url)
-                if listing.day.weekday() not in _WEEKEND:
-                    self._without_rows[listing.number].append(response.url)
+                self._note_no_issue(listing, "rows match nothing", response.url)
             else:
                 report.feeds_failed += 1
             return
@@ -450,7 +449,7 @@ class Visit:
         listing: Listing = request.cb_kwargs["listing"]
         self._hear(failure)
         if listing.day and is_missing(failure):
-            self.report.warn(f"{NO_ISSUE} {listing.day}: {say_failure(failure)}", request.url)
+            self._note_no_issue(listing, say_failure(failure), request.url, is_missing=True)
             return
         if listing.page > 1 and listing.rule.next_url and is_missing(failure):
             # Pages that are counted on end where one is missing; the second rarely is.
@@ -639,15 +638,28 @@ class Visit:
         state.layouts = {name: known.as_json() for name, known in learned}
         return state
 
+    def _note_no_issue(
+        self, listing: Listing, why: str, url: str, *, is_missing: bool = False
+    ) -> None:
+        """A Sunday, a holiday, or a list that has moved: what other days had is to tell."""
+        self.report.warn(f"{NO_ISSUE} {listing.day}: {why}", url)
+        if listing.day and listing.day.weekday() not in _WEEKEND:
+            days = self._absent if is_missing else self._without_rows
+            days[listing.number].append(url)
+
     def _note_missing_issues(self) -> None:
-        """A paper without one issue on several weekdays has another layout, or none any more."""
-        for number, urls in self._without_rows.items():
-            if number in self._issues or len(urls) < 2:
-                continue
-            self.report.feeds_failed += 1
-            rows = self.source.feeds[number - 1].rows
-            reason = f"rows {rows!r} {MATCHED_NOTHING} on any of {len(urls)} weekdays"
-            self._warn_of_layout(reason, urls[0])
+        """A paper without one issue on several weekdays has another layout, or none any more. Where
+        there are not even pages it may be a week of holidays."""
+        for number in {*self._without_rows, *self._absent} - self._issues:
+            pages, absent = self._without_rows[number], self._absent[number]
+            if len(pages) >= 2:
+                self.report.feeds_failed += 1
+                rows = self.source.feeds[number - 1].rows
+                reason = f"rows {rows!r} {MATCHED_NOTHING} on any of {len(pages)} weekdays"
+                self._warn_of_layout(reason, pages[0])
+            elif len(pages) + len(absent) >= 2:
+                reason = f"no page for any of {len(pages) + len(absent)} weekdays"
+                self._warn_of_layout(reason, (pages + absent)[0])
 
 
 def _key_of(rule: FeedRule) -> str:
