@@ -156,9 +156,12 @@ def find_drift(
     for name, sights in watch.list_layouts().items():
         rule = sights[0].rule
         before = (usual or {}).get(name, Usual())
+        is_series = False
         if len(sights) < FEW:
             # Where articles come one by one no run alone sees enough of them.
             sights = [*sights, *(replace(sight, rule=rule) for sight in before.last)]
+            days = {sight.published.date() for sight in sights if sight.published}
+            is_series = len(days) == len(sights)  # what comes once a day may have one name
         if before.texts < ENOUGH:
             before = Usual()
         for found in (
@@ -166,7 +169,7 @@ def find_drift(
             None if name.startswith(FEED) else _find_hollow(sights),
             _find_shrunk(sights, before.length),
             _find_uncounted(sights, before),
-            _find_same_title(sights),
+            None if is_series else _find_same_title(sights),
             _find_same_text(sights),
             _find_missing(sights, rule),
             _find_shift(sights),

@@ -135,10 +135,17 @@ def test_what_is_usual_is_learned_by_layout_and_forgets():
     assert replace(learned[PAGE], last=()) == Usual(100, 210, 0)
 
 
+ONE_TITLE = ["3 of 3 articles have the title '登录'"]
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
-    [({}, []), ({"title": "登录"}, [[], [], ["3 of 3 articles have the title '登录'"]])],
-    ids=["as it should be", "one title"],
+    [
+        ({}, []),
+        ({"title": "登录"}, [[], [], ONE_TITLE]),
+        ({"title": "登录", "published": lambda n, s: NOW - n * 24 * HOUR, "listed_at": None}, []),
+    ],
+    ids=["as it should be", "one title", "one title, day by day"],
 )
 def test_articles_that_come_one_by_one_are_judged_together(changes, told):
     usual: dict[str, Usual] = {}
