@@ -260,8 +260,9 @@ def test_runs_are_added_up():
     source.near = [Near("https://a.example/1", "https://b.example/1", 0.7)]
     source.refuse("404", "https://a.example/2")
     source.refused_count += 4
-    source.warn("rows 'li' matched nothing", "https://a.example/")
+    source.warn("rows 'li' matched nothing", "https://a.example/")  # of an older report
     source.warn("charset guessed: gb18030", "https://a.example/")
+    source.warn_of_layout("feed 1: 4 titles have one and the same text", "https://a.example/")
     host = HostReport(10, 1000, 0.25, 1.5, 2, "allowed", "")
     runs.add(make_run(-2000), 1)  # of another time
     runs.add(make_run(-50, sources={"stcn": source}, hosts={"a.example": host}), 0)
@@ -279,11 +280,12 @@ def test_runs_are_added_up():
         2, 12, 1010, 5.0, 31.5, 3, "allowed", 1, "answered 503"
     )
     assert (runs.refused.count, runs.refused.left_out) == (6, 4)
-    assert [group.reason for group in runs.drift] == ["rows 'li' matched nothing"]
+    signs = {"rows 'li' matched nothing", "feed 1: 4 titles have one and the same text"}
+    assert {group.reason for group in runs.drift} == signs
     assert [group.reason for group in runs.warnings] == ["charset guessed: gb18030"]
     newest, oldest = runs.list_runs()
     assert (newest.status, newest.took_s, newest.said) == (1, None, "cs: 503 (https://c.example/)")
-    assert (oldest.new, oldest.updated, oldest.refused, oldest.warnings) == (5, 1, 5, 2)
+    assert (oldest.new, oldest.updated, oldest.refused, oldest.warnings) == (5, 1, 5, 3)
     assert runs.sources["cs"].failed == 1
 
 
