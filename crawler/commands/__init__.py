@@ -79,11 +79,15 @@ def usage_in_one_line(run: Run[C]) -> Run[C]:
             print(f"scrapy {name}: {error}", file=sys.stderr)
             self.exitcode = 2
         except BrokenPipeError:
-            # Python would try to write the rest at its end, and fail again.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _drop_output()
             self.exitcode = 1
 
     return guarded
+
+
+def _drop_output() -> None:
+    """Keeps Python from complaining at its end that nobody reads standard output any more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager
@@ -94,8 +98,7 @@ def open_standard_output() -> Iterator[Callable[[bytes], object]]:
         yield sys.stdout.buffer.write
         sys.stdout.buffer.flush()
     except BrokenPipeError:
-        # Python would complain of it once more at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         raise
     except OSError as error:
         raise ArchiveError(f"standard output: {error.strerror}") from error
