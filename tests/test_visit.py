@@ -382,6 +382,16 @@ def test_a_list_that_leads_nowhere_fails_by_name_and_writes_nothing(desk, change
     assert reason in told
 
 
+def test_an_empty_page_is_asked_again_where_no_rule_could_miss_it(desk):
+    declare(desk, NUMBERED.partition("[[page]]")[0])
+    serve(desk, {"/list.html": list_page([1, 2]), "/list_2.html": "<html></html>"})
+    serve(desk, {"/a/1.html": article(1), "/a/2.html": "\n"})
+    report = desk.crawl("mine")["sources"]["mine"]
+    assert (report["new"], report["partial"], report["refused_count"]) == (1, 0, 1)
+    serve_articles(desk, range(1, 3))
+    assert desk.crawl("mine")["sources"]["mine"]["new"] == 1
+
+
 def test_a_list_whose_pages_are_all_gone_is_named(desk):
     declare(desk, NUMBERED)
     serve(desk, {"/list.html": list_page(range(1, 4)), "/list_2.html": "<html></html>"})

@@ -142,6 +142,11 @@ class Articles:
             text = self._read_text(response)
         except PageError as error:
             return self._write_partial(asked, error.reason, response.url)
+        if not text.strip():
+            # A server out of breath answers so, with status 200.
+            self._give_up(asked)
+            self.report.refuse("an empty page; to be tried again next run", response.url)
+            return None
         try:
             page = self._read_page(text, response, self.source.pages, entry.published)
         except PageError as error:
