@@ -205,6 +205,8 @@ def _find_shrunk(sights: list[Sight], usual: int) -> Trouble | None:
     length = median(sight.length for sight in sights)
     if length * SHRUNK >= usual:
         return None
+    if length and len(sights) < ENOUGH and sights[0].layout.startswith(FEED):
+        return None  # a few flashes that say their headline only
     shortest = min(sights, key=lambda sight: sight.length)
     return Trouble(
         f"bodies are suddenly short, {length:.0f} characters where {usual} were usual",
