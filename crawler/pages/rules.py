@@ -217,10 +217,12 @@ class _Reader:
         return next(filter(None, dates), None)
 
     def _count_pages(self, layout: _Layout) -> int | None:
-        """How many pages the script says that the article has; None where it says nothing."""
+        """How many pages the script says that the article has; None where it says nothing, or a
+        number that means something else."""
         match = layout.count.search(self._text) if layout.count else None
         digits = next((group for group in match.groups() if group), "") if match else ""
-        return int(digits) if digits.isdecimal() and len(digits) < 9 else None
+        count = int(digits) if digits.isdecimal() and len(digits) < 9 else MOST_PAGES + 1
+        return count if count <= MOST_PAGES else None
 
     def _find_others(self, layout: _Layout, tree: Tree, count: int | None) -> tuple[str, ...]:
         if layout.count is not None:
@@ -391,8 +393,6 @@ def _read_captions(tree: Tree, bodies: list[Node], selector: Selector) -> dict[s
 
 def list_pages(rule: PageRule, count: int, url: str) -> tuple[str, ...]:
     """Gives the addresses of the second page and those after it, of so many."""
-    if not 1 < count <= MOST_PAGES:
-        return ()
     path, mark, query = url.partition("?")
     base, dot, ext = path.rpartition(".")
     if not dot or "/" in ext:
