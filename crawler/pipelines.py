@@ -245,7 +245,13 @@ class ArchivePipeline:
             return
         visits = getattr(self._crawler.spider, "visits", ())
         now = datetime.now(UTC)
-        states = {visit.source.name: visit.end(now) for visit in visits}
+        try:
+            states = {visit.source.name: visit.end(now) for visit in visits}
+        except Exception as error:
+            # A fault of ours: Scrapy would log it and end as if all were well.
+            logger.exception("what the run saw could not be added up")
+            self._fail(f"{type(error).__name__}: {error}")
+            return
         if states and not self._failed:
             try:
                 archive.put_states(states)

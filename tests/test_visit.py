@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from crawler.archive import read_states
-from crawler.posts import parse_post
+from crawler.archive import Archive, read_states
+from crawler.posts import parse_post, render_post
+from crawler.schedule import SourceState
 from tests.conftest import Desk
 
 DATE = "Date: Fri, 05 Jun 2026 02:30:00 GMT"
@@ -498,6 +499,18 @@ def test_a_paper_without_rows_on_weekdays_fails_and_one_with_an_issue_does_not(d
     serve_articles(desk, range(1, 3))
     report = desk.crawl("mine", *days, "until=2026-06-07")["sources"]["mine"]
     assert (report["new"], report["drift"]) == (2, 0)
+
+
+def test_a_state_that_another_version_wrote_is_left_behind(desk):
+    declare(desk, CURSOR)
+    serve(desk, {"/api/news?size=2": json_page(range(1, 3), "")})
+    archive = Archive(desk.archive, render_post)
+    archive.put_states({"mine": SourceState(layouts={"feed 1": [9]}, spans={"0": ["x"], "1": [1]})})
+    archive.close()
+    assert desk.crawl("mine")["sources"]["mine"]["new"] == 2
+    state = read_states(desk.archive, ["mine"])["mine"]
+    assert [*state.layouts] == ["feed 1"]
+    assert [*state.spans.values()] == [[1], [1780482361]]
 
 
 def test_what_was_odd_stays_until_something_changes(desk):

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
@@ -39,6 +40,7 @@ from crawler.options import Options
 from crawler.report import NO_ISSUE, SourceReport
 from crawler.schedule import (
     SourceState,
+    Span,
     count_entries,
     find_interval,
     find_span,
@@ -109,7 +111,7 @@ class Visit:
         self._before = archive.find_state(source.name)
         self._counts: dict[str, list[int]] = {}
         self._paged: dict[str, int] = {}
-        self._spans: dict[str, list[int]] = {}
+        self._spans: dict[str, Span] = {}
         # Lists for every day: which had an issue, and weekdays' pages that show none.
         self._issues: set[int] = set()
         self._without_rows: defaultdict[int, list[str]] = defaultdict(list)
@@ -264,7 +266,7 @@ class Visit:
             self._issues.add(listing.number)
             span = find_span(entry.published for entry in feed.entries if entry.published)
             if span:
-                self._spans[_key_of(rule)] = span.seconds
+                self._spans[_key_of(rule)] = span
             self._fresh_s = max(self._fresh_s, feed.ttl_s or 0)
         self._part_guids(feed, response.url)
         ticket = listing.ticket
@@ -593,7 +595,7 @@ class Visit:
         """Gives what the ledger is to remember of the source; names in the report what looks like
         a changed layout. To be called once, when everything is done."""
         before, report = self._before, self.report
-        earlier = {name: read_usual(name, known) for name, known in before.layouts.items()}
+        earlier = _read_each(before.layouts, read_usual)
         self._note_missing_issues()
         read = report.pages
         if report.unfit >= FEW and report.unfit > read:
@@ -608,11 +610,13 @@ class Visit:
         for trouble in find_drift(self._watch, now=now, usual=earlier):
             self._warn_of_layout(trouble.reason, trouble.url)
         failures = before.failures + 1 if report.failed_wholly else 0
-        spans = _remember(before.spans, self._spans)
+        spans = _remember(
+            _read_each(before.spans, lambda _, seconds: read_span(seconds)), self._spans
+        )
         if report.conditional:
             self._fresh_s = max(self._fresh_s, before.fresh_s)
         interval = find_interval(
-            map(read_span, spans.values()),
+            spans.values(),
             now=now,
             failures=failures,
             fresh_s=self._fresh_s,
@@ -627,7 +631,7 @@ class Visit:
             failures=failures,
             feeds=_remember(self._before.feeds, self._counts),
             paged=_remember(self._before.paged, self._paged),
-            spans=spans,
+            spans={key: span.seconds for key, span in spans.items()},
             fresh_s=self._fresh_s,
         )
         if report.entries or not report.conditional or report.say_trouble():
@@ -665,6 +669,15 @@ class Visit:
 def _key_of(rule: FeedRule) -> str:
     """What a feed is called where its state is kept."""
     return sha256(rule.url.encode()).hexdigest()[:12]
+
+
+def _read_each(told: Mapping[str, Any], read: Callable[[str, Any], T]) -> dict[str, T]:
+    """What the ledger tells, without what another version of ours wrote otherwise."""
+    found = {}
+    for key, values in told.items():
+        with suppress(ValueError, TypeError, OverflowError):
+            found[key] = read(key, values)
+    return found
 
 
 def _remember(known: Mapping[str, T], met: Mapping[str, T]) -> dict[str, T]:
