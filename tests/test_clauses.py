@@ -131,6 +131,21 @@ def test_two_versions_of_one_clause(one, other, around):
 
 
 @pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("项目总投资3亿元", "项目总投资3亿美元"),
+        ("公司不存在应披露而未披露的信息", "公司存在应披露而未披露的信息"),
+        ("申请已获受理", "申请未获受理"),
+        ("新药临床试验宣告成功", "新药临床试验宣告失败"),
+    ],
+)
+def test_clause_that_says_the_contrary(one, other):
+    """Also in a text so long that a word of it may be another."""
+    text = "".join(f"第{n}项议题由有关部门汇报了进展，与会代表发表了意见。" for n in range(15))
+    assert not is_near(*(sign_text("公告", f"{text}{clause}。") for clause in (one, other)))
+
+
+@pytest.mark.parametrize(
     ("titles", "near"),
     [
         (("江海股份2025年年报", "江海股份2024年年报"), False),

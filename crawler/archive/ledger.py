@@ -37,7 +37,7 @@ REBUILT = b""
 NEAR_WINDOW_S = 5 * 24 * 3600
 # Of a clause that many posts of one window share (every notice has it) the newest so many count,
 # and of posts that share clauses those that share most: the cost of a look-up stays the same.
-_POSTS_A_CLAUSE, _POSTS_A_LOOK_UP = 20, 6
+_POSTS_A_CLAUSE = _POSTS_A_LOOK_UP = 60
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS post (
@@ -141,6 +141,11 @@ class PostRow:
     published_at: int | None
     first_at: int
     written_at: int
+
+    def list_clauses(self, sample: Iterable[int]) -> list[ClauseRow]:
+        """Gives the rows that a text of this post, by its sample, is found again by."""
+        at = self.mtime_ns // 10**9 if self.published_at is None else self.published_at
+        return [(clause, at, self.id) for clause in sample]
 
 
 @dataclass(slots=True)
@@ -358,7 +363,8 @@ class Ledger:
 
     def check(self) -> None:
         """Raises DamagedLedgerError when SQLite finds the file damaged, or what it does not mind:
-        values of types that we do not write."""
+        values of types that we do not write, and tables that do not agree. Every post has its live
+        version and the carrier that it is named by, and every carrier a post."""
         answer = self._one("PRAGMA integrity_check(1)")
         if answer != "ok":
             raise DamagedLedgerError(f"{self.path}: damaged ({' '.join(str(answer).split())})")
@@ -370,6 +376,14 @@ class Ledger:
             )
             if self._one(f"SELECT EXISTS (SELECT 1 FROM {table} WHERE NOT ({good}))"):
                 raise DamagedLedgerError(f"{self.path}: damaged (a value of table {table})")
+        for what, of, where in (
+            ("version", "post p", "version v WHERE v.hash = p.hash AND v.post = p.id"),
+            ("carrier", "post p", "carrier c WHERE c.identity = p.identity AND c.post = p.id"),
+            ("post", "carrier c", "post p WHERE p.id = c.post"),
+        ):
+            sql = f"SELECT 1 FROM {of} WHERE NOT EXISTS (SELECT 1 FROM {where}) LIMIT 1"
+            if self._one(sql):
+                raise DamagedLedgerError(f"{self.path}: damaged (a {what} is missing)")
 
     # ------------------------------------------------------------ looking up
 
@@ -409,14 +423,15 @@ class Ledger:
         )
         return PostRow(*row) if row else None
 
-    def find_sharing(self, clauses: Sequence[int], published_at: int) -> list[int]:
-        """Gives the numbers of the few posts of the same days that have most of these clauses.
+    def find_sharing(self, clauses: Sequence[int], published_at: int) -> dict[int, float]:
+        """Gives the numbers of the posts of the same days that have most of these clauses, and what
+        those tell.
 
         A clause tells the more, the fewer posts have it. Two are the least, of those that are not
         common, where a text has four.
         """
         if not clauses:  # an article of pictures only
-            return []
+            return {}
         first, last = published_at - NEAR_WINDOW_S, published_at + NEAR_WINDOW_S
         periods = sorted({_period_of(first), _period_of(last)})
         sql = _select_sharing(len(periods), len(clauses))
@@ -433,7 +448,8 @@ class Ledger:
                 counts[post] += 1
         least = 2 if len(clauses) - common >= 4 else 1
         found = [post for post, count in counts.items() if count >= least]
-        return sorted(found, key=lambda post: (-weights[post], post))[:_POSTS_A_LOOK_UP]
+        found.sort(key=lambda post: (-weights[post], post))
+        return {post: weights[post] for post in found[:_POSTS_A_LOOK_UP]}
 
     def find_validator(self, source: str, url: str) -> Validator | None:
         row = self._row("SELECT * FROM validator WHERE source = ? AND url = ?", source, url)

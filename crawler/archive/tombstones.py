@@ -196,8 +196,7 @@ def _list_clauses(root: Path, post: PostRow, read: Reader) -> list[ClauseRow]:
         data, _ = read_file(root / post.path)
     except ArchiveError:
         return []
-    at = post.mtime_ns // 10**9 if post.published_at is None else post.published_at
-    return [(clause, at, post.id) for clause in sign(read(data).article).sample()]
+    return post.list_clauses(sign(read(data).article).sample())
 
 
 def _make_tombstones(ledger: Ledger, posts: Iterable[PostRow], reason: str) -> list[Tombstone]:
