@@ -777,6 +777,14 @@ def test_ledger_without_a_seal_is_looked_through(tmp_path):
     assert findings(tmp_path) == []
 
 
+def test_ledger_that_was_never_filled_is_no_damage(tmp_path):
+    (tmp_path / "ledger.sqlite3").write_bytes(b"")
+    with open_archive(tmp_path) as archive:
+        assert archive.warnings == []
+    assert not list(tmp_path.glob("ledger.sqlite3.damaged-*"))
+    assert run(tmp_path, meet("甲")) == [Verdict.NEW]
+
+
 def damage_emptied(path: Path) -> None:
     path.write_bytes(b"")
 
