@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import random
 import re
@@ -20,7 +21,15 @@ from pathlib import Path
 
 import pytest
 
-from crawler.archive import Archive, Candidate, Validator, Verdict, rebuild, workers
+from crawler.archive import (
+    Archive,
+    Candidate,
+    Validator,
+    Verdict,
+    is_at_work,
+    rebuild,
+    workers,
+)
 from crawler.archive.decide import identify, name_folder, name_post, name_revision
 from crawler.archive.files import GroupWriter, walk_files
 from crawler.archive.ledger import Ledger
@@ -31,7 +40,7 @@ from crawler.article import Article
 from crawler.errors import ArchiveError, LedgerError
 from crawler.extensions import write_report
 from crawler.normalize import normalize
-from crawler.posts import parse_post, render_post
+from crawler.posts import ParsedPost, parse_post, render_post
 from crawler.report import RunReport
 
 BEIJING = timezone(timedelta(hours=8))
@@ -928,6 +937,37 @@ def test_temp_files_of_a_crawl_at_work_are_left_alone(tmp_path):
         with open_archive(tmp_path):
             assert [p.name[:5] for p in folder.glob(".*.tmp")] == [".a.md"]
         archive.commit([meet()])
+
+
+def test_run_that_comes_while_the_archive_is_proved_is_no_finding(tmp_path):
+    """A proof takes minutes where there is much, a run seconds."""
+    run(tmp_path, meet(), meet("乙", guid="2", source="late"))
+    with open_archive(tmp_path) as archive:
+        archive.rebuild()  # so that every file is read
+    still = iter([[meet("丙", guid="3", source="late"), meet("乙改。", guid="2", source="late")]])
+
+    def read(data: bytes) -> ParsedPost:
+        run(tmp_path, *next(still, []))
+        return parse_post(data)
+
+    ledger = Ledger(tmp_path / "ledger.sqlite3", read_only=True)
+    proof = verify(tmp_path, ledger, read)
+    ledger.close()
+    assert next(still, None) is None
+    assert proof.findings == []
+
+
+def test_temp_files_of_what_is_at_work_are_no_finding(tmp_path):
+    run(tmp_path, meet())
+    names = [".ledger.sqlite3-seal.tmp", "reports/.latest.json.1.tmp"]
+    (tmp_path / "reports").mkdir()
+    for name in names:
+        (tmp_path / name).write_bytes(b"")
+    assert [finding.partition(":")[0] for finding in findings(tmp_path)] == names
+    with open_archive(tmp_path) as archive, (tmp_path / names[1]).open("rb") as report:
+        fcntl.flock(report, fcntl.LOCK_EX)
+        is_alive = partial(is_at_work, tmp_path)
+        assert verify(tmp_path, archive._ledger, is_alive=is_alive).findings == []
 
 
 # ---------------------------------------------------------------- one text, several carriers

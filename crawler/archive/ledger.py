@@ -385,6 +385,10 @@ class Ledger:
             if self._one(sql):
                 raise DamagedLedgerError(f"{self.path}: damaged (a {what} is missing)")
 
+    def count_commits_of_others(self) -> int:
+        """Gives a number that is another one when somebody else has changed the ledger."""
+        return int(self._one("PRAGMA data_version"))
+
     # ------------------------------------------------------------ looking up
 
     def find_carrier(self, identity: bytes) -> tuple[Carrier, PostRow] | None:
