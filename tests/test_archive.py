@@ -941,10 +941,11 @@ def test_temp_files_of_a_crawl_at_work_are_left_alone(tmp_path):
 
 def test_run_that_comes_while_the_archive_is_proved_is_no_finding(tmp_path):
     """A proof takes minutes where there is much, a run seconds."""
-    run(tmp_path, meet(), meet("乙", guid="2", source="late"))
+    run(tmp_path, meet())
     with open_archive(tmp_path) as archive:
-        archive.rebuild()  # so that every file is read
-    still = iter([[meet("丙", guid="3", source="late"), meet("乙改。", guid="2", source="late")]])
+        archive.rebuild()  # so that its file is read
+    run(tmp_path, meet("乙", guid="2", source="zz"))
+    still = iter([[meet("丙", guid="3", source="zz"), meet("乙改。", guid="2", source="zz")]])
 
     def read(data: bytes) -> ParsedPost:
         run(tmp_path, *next(still, []))
