@@ -283,6 +283,7 @@ def _versions_differ(
     ``clauses`` is how many the two share.
     """
     swaps: Counter[tuple[str, str]] = Counter()
+    put_in: set[tuple[str, str]] = set()  # what only one has; in its title too, it is a name
     for left, right in pairs:
         folded = _fold_marks(left), _fold_marks(right)
         if folded[0] == folded[1] or _are_alike(*folded):
@@ -291,11 +292,16 @@ def _versions_differ(
             swap = _find_swap(left, right)
             if all(swap):
                 swaps[swap] += 1
+            else:
+                put_in.add(swap)
     if len(swaps) * _CLAUSES_A_SWAP > clauses:
         return True
     for left, right in zip(one.title, other.title, strict=False):
         if left != right and _are_alike(left, right):
-            swaps[_find_swap(left, right)] += 1
+            swap = _find_swap(left, right)
+            if swap in put_in:
+                return True
+            swaps[swap] += 1
     return any(count > 1 for swap, count in swaps.items() if all(swap))
 
 

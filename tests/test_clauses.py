@@ -161,6 +161,13 @@ def test_titles_are_held_against_each_other(titles, near):
     assert is_near(*(sign_text(title, body) for title in titles)) is near
 
 
+def test_name_that_begins_with_another_is_another():
+    body = "{}发布暴雨黄色预警，预计未来六小时将出现强降水。" + SHARED
+    names = "白江", "白江东港"
+    assert not is_near(*(sign_text(f"{n}发布黄色预警", body.format(n)) for n in names))
+    assert is_near(*(sign_text("白江发布黄色预警", body.format(n)) for n in names))
+
+
 def test_numbers_that_only_one_side_has_do_not_count():
     one = f"{SHARED}董事长表示，公司将聚焦主业。"
     other = f"{SHARED}今年一季度，公司营收增长5%至12亿元。董事长表示，公司将聚焦主业。"
