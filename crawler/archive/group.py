@@ -30,7 +30,7 @@ from crawler.archive.files import GroupWriter, Stamp, archive_error, stamp_of
 from crawler.archive.ledger import REBUILT, Carrier, Ledger, PostRow, RemovedRow
 from crawler.archive.rebuild import Reader
 from crawler.article import Article
-from crawler.clauses import Signature, fit_of, share_of, sign
+from crawler.clauses import Signature, fit_titles, share_of, sign
 from crawler.errors import ArchiveError, DamagedLedgerError
 from crawler.fingerprint import content_hash
 
@@ -241,7 +241,9 @@ class Group:
         rows = {post.id: post for post in self._ledger.find_posts(unmet)} if unmet else {}
         posts = [post for number in told if (post := self._rows.get(number) or rows.get(number))]
         if len(posts) > _MOST_READ:
-            posts.sort(key=lambda post: -told[post.id] - fit_of(post.title, signature))
+            fits = fit_titles((post.title for post in posts), signature)
+            fit_by_id = {post.id: fit for post, fit in zip(posts, fits, strict=True)}
+            posts.sort(key=lambda post: -told[post.id] - fit_by_id[post.id])
         return posts[:_MOST_READ]
 
     def _sign(self, post: PostRow) -> Signature | None:
