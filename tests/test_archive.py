@@ -626,6 +626,30 @@ def test_changed_revision_is_named(tmp_path):
     assert sorted(reasons) == ["changed", "foreign"]
 
 
+@pytest.mark.parametrize("edited", ["author: ", "date: ", "hash: "])
+def test_revision_is_proved_byte_for_byte(tmp_path, edited):
+    run(tmp_path, meet("甲"))
+    run(tmp_path, meet("乙", hours=1))
+    (path,) = (tmp_path / "revisions").rglob("*.md")
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(f"\n{edited}".encode(), f"\n{edited}x".encode()))
+    (finding,) = findings(tmp_path)
+    assert finding == f"{path.relative_to(tmp_path)}: changed: not the bytes that were kept"
+    with open_archive(tmp_path) as archive:
+        archive.rebuild()  # title and text are all that can be proved now
+    assert findings(tmp_path) == []
+
+
+def test_revisions_of_a_removed_post_are_forgotten(tmp_path):
+    run(tmp_path, meet("甲"))
+    run(tmp_path, meet("乙", hours=1))
+    path = str(only_post(tmp_path).relative_to(tmp_path))
+    with open_archive(tmp_path) as archive:
+        archive.remove([path])
+        assert archive._ledger._rows("SELECT * FROM revision") == []
+    assert findings(tmp_path) == []
+
+
 @pytest.mark.parametrize("form", ["text", "markdown", "html"])
 def test_bare_posts_are_read_in_the_form_they_were_written_in(tmp_path, form):
     def render_bare(article, zone):

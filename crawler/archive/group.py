@@ -491,9 +491,13 @@ class Group:
     def write(self, files: GroupWriter) -> None:
         """Makes the files durable, then tells the ledger."""
         # Old versions are safe before anything takes their place.
-        files.write(_only_changed(self._locate, self._revisions))
+        revisions = _only_changed(self._locate, self._revisions)
+        files.write(revisions)
         for path, stamp in files.write(self._posts).items():
             self._note(self._owners[path], stamp, self._posts[path])
+        self._ledger.add_revisions(
+            (name, sha256(data).digest()) for name, data in revisions.items()
+        )
         self._ledger.add_posts(self._rows[number] for number in self._new)
         self._ledger.put_posts(row for row in self._rows.values() if row.id not in self._new)
         self._ledger.note_changes(sorted(self._changed - self._new))

@@ -18,11 +18,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from crawler.archive.decide import name_revisions
 from crawler.archive.presence import Patience
 from crawler.errors import DamagedLedgerError, LedgerError
 
 APPLICATION_ID = 0x4E455753  # "NEWS"
-VERSION = 2
+VERSION = 3
 # How long SQLite itself waits for a lock before we ask whether to go on waiting.
 _TRY_S = 0.1
 # Names of errors that say: this is not the database that we made. (Of plain errors "no such table"
@@ -93,6 +94,9 @@ CREATE TABLE IF NOT EXISTS tombstone ( -- identities and content hashes that are
 CREATE TABLE IF NOT EXISTS rewrite ( -- files that are about to take their posts' places
   post INTEGER PRIMARY KEY, file_hash BLOB NOT NULL
 );
+CREATE TABLE IF NOT EXISTS revision ( -- files of old versions, as far as we wrote them
+  path TEXT PRIMARY KEY, file_hash BLOB NOT NULL
+) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS carrier_post ON carrier (post);
 CREATE TABLE IF NOT EXISTS note (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
@@ -542,6 +546,11 @@ class Ledger:
             " (SELECT 1 FROM note WHERE key = 'lost ' || v.post || ' ' || lower(hex(v.hash)))"
         )
 
+    def find_revision(self, path: str) -> bytes | None:
+        """Gives the SHA-256 of an old version's file; None where it is not known."""
+        row = self._row("SELECT file_hash FROM revision WHERE path = ?", path)
+        return row[0] if row else None
+
     def has_tombstones(self) -> bool:
         return bool(self._one("SELECT EXISTS (SELECT 1 FROM tombstone)"))
 
@@ -684,6 +693,7 @@ class Ledger:
             "removed",
             "tombstone",
             "rewrite",
+            "revision",
         ):
             self._run(f"DELETE FROM {table}")
         self._run("DELETE FROM note WHERE key LIKE 'lost %'")
@@ -785,6 +795,8 @@ class Ledger:
         self._run("DELETE FROM carrier WHERE post = ?", number)
         self._run("DELETE FROM rewrite WHERE post = ?", number)
         self._run("DELETE FROM post WHERE id = ?", number)
+        folder = name_revisions(removed.path)
+        self._run("DELETE FROM revision WHERE path > ? AND path < ?", f"{folder}/", f"{folder}0")
         earlier = self._row("SELECT post FROM removed WHERE path = ?", removed.path)
         if earlier:
             # Removed before, and put back by hand since.
@@ -820,6 +832,10 @@ class Ledger:
             "DELETE FROM clause WHERE period=? AND clause=? AND published_at=? AND post=?",
             ((_period_of(at), clause, at, number) for clause, at, number in rows),
         )
+
+    def add_revisions(self, files: Iterable[tuple[str, bytes]]) -> None:
+        """Notes the SHA-256 of files of old versions, by path."""
+        self._run_many("INSERT OR REPLACE INTO revision VALUES (?,?)", files)
 
     def note_lost(self, number: int, content: bytes) -> None:
         """Notes that a version was not there any more when it was to be kept."""

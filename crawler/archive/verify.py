@@ -127,7 +127,7 @@ def verify(
             proof.find(name, reason)
     known = {name.removeprefix("posts/").removesuffix(".md") for name in missing}
     gone = _Gone(ledger)
-    _prove_revisions(root, read, proof, is_alive, known, gone)
+    _prove_revisions(root, ledger, read, proof, is_alive, known, gone)
     _prove_versions(ledger, gone, proof, others=others)
     with _undisturbed(ledger, others) as current:
         _prove_tombstones(root, current, proof, is_alive)
@@ -242,6 +242,7 @@ def _is_left(root: Path, name: str, is_alive: Callable[[str], bool]) -> bool:
 
 def _prove_revisions(
     root: Path,
+    ledger: Ledger,
     read: Reader,
     proof: Proof,
     is_alive: Callable[[str], bool],
@@ -268,7 +269,10 @@ def _prove_revisions(
             if os.path.lexists(root / name):  # nobody is removing it right now
                 proof.find(name, f"unreadable: {error}")
             continue
-        if not _has_digits(data, match["digits"], read):
+        as_kept = ledger.find_revision(name)
+        if as_kept and sha256(data).digest() != as_kept:
+            proof.find(name, "changed: not the bytes that were kept")
+        elif not as_kept and not _has_digits(data, match["digits"], read):
             proof.find(name, "changed: title and text do not give the digits in its name")
         if match["post"] not in known and not os.path.lexists(root / f"posts/{match['post']}.md"):
             proof.find(name, "left over: its post is not there")
