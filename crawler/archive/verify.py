@@ -22,6 +22,7 @@ from crawler.archive.tombstones import (
     is_tombstone,
     name_tombstone,
     parse_tombstone,
+    row_of,
 )
 from crawler.article import FORMS
 from crawler.errors import ArchiveError
@@ -348,8 +349,10 @@ def _prove_tombstones(
             proof.find(name, "damaged: no tombstone can be read there")
         elif row is None:
             proof.find(name, "unfinished: the ledger does not know of this removal")
-        elif tombstone.keys != ledger.find_tombstone_keys(tombstone.keys):
-            proof.find(name, "changed: not the identities and hashes that the ledger knows")
+        elif row != row_of(row.post, tombstone) or tombstone.keys != ledger.find_tombstone_keys(
+            tombstone.keys
+        ):
+            proof.find(name, "changed: not what the ledger knows of this removal")
     for name in removed:
         proof.find(name, "missing: the ledger knows this tombstone")
 
