@@ -28,9 +28,10 @@ from zoneinfo import ZoneInfo
 from benchmarks.bench_crawl import ROOT, _body, _words
 from crawler.archive import Archive, Candidate, identify_article
 from crawler.archive.decide import name_post
-from crawler.archive.ledger import Carrier, Ledger, PostRow
+from crawler.archive.ledger import Carrier, ClauseRow, Ledger, PostRow
 from crawler.archive.verify import verify
 from crawler.article import FORMS, Article, Form
+from crawler.clauses import SAMPLED
 from crawler.normalize import normalize
 from crawler.posts import render_post
 
@@ -57,6 +58,7 @@ def make_ledger(path: Path, count: int) -> None:
             ledger.add_posts(post for post, _ in rows)
             ledger.put_carriers((carrier, post.id) for post, carrier in rows)
             ledger.add_versions((post.hash, post.id) for post, _ in rows)
+            ledger.add_clauses(clause for post, _ in rows for clause in clauses_of(post))
     ledger.close()
 
 
@@ -88,6 +90,12 @@ def make_rows(numbers: range) -> Iterator[tuple[PostRow, Carrier]]:
             post,
             Carrier(identity, source, url, url, title, at, at, content, identity[:16]),
         )
+
+
+def clauses_of(post: PostRow) -> list[ClauseRow]:
+    """Gives as many as most texts have, each its own."""
+    chance = Random(post.id)
+    return post.list_clauses(sorted(chance.getrandbits(30) for _ in range(2 * SAMPLED)))
 
 
 def make_articles(count: int, *, seed: int, sources: int) -> Iterator[Article]:

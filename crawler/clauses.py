@@ -55,13 +55,19 @@ _LONGEST_TITLE = 200
 _STOP = re.compile(r"\.(?![0-9])")
 # Between the parts of a headline; not within an English one, nor in 3:0.
 _TITLE_SPLIT = re.compile(r"(?<=[^a-zA-Z])\s+(?=[^a-zA-Z])|[:：](?![0-9])|(?<![0-9])[:：]|[_|｜丨]")
-# A number with its unit, in digits or in Chinese, or a word that turns a sentence round.
+# A number with its unit (元 is left out as often as not, 美元 never), in digits or in Chinese, or a
+# word that turns a sentence round.
 _MARK = re.compile(
-    r"[0-9]+(?:[.:/-][0-9]+)*[%‰万亿千百]*|[一二三四五六七八九十百千万亿两零〇半]+"
+    r"(?:[0-9]+(?:[.:/-][0-9]+)*[%‰万亿千百]*|[一二三四五六七八九十百千万亿两零〇半]+)"
+    r"(?:(?:美|港|欧|日|韩|澳|加|新台)[元币]|英镑|卢布|卢比)?"
+    r"|同意|反对|通过|否决|批准|驳回|成功|失败|利好|利空|看好|看淡"
     r"|[涨跌升降增减高低多空买卖盈亏上下早午晚东南西北强弱正负胜败赢输进出入]"
     r"|(?:mon|tues|wednes|thurs|fri|satur|sun)day|(?:m|b|tr)illion|increas|decreas|ris[ei]|rose"
     r"|fall|fell|higher|lower|gain|lost|loss|profit"
 )
+# What takes back what a clause says, and what may stand beside it or in its place.
+_NOT = re.compile(r"[不未无没非]")
+_NOT_OR_SO = re.compile(r"[不未无没非有获已将会能]")
 _HEADLINE = re.compile(r"\s*【([^【】]{2,80})】\s*")
 # 中证网讯（记者 黄一灵）, 财联社6月3日电，, 格隆汇6月3日丨, 每经AI快讯，: one anchored expression,
 # its parts bounded.
@@ -204,8 +210,8 @@ def is_near(one: Signature, other: Signature) -> bool:
     * they share most of their text, clause by clause: 60 % of the shorter, half of the longer;
     * no clause that stands in the same place of both (behind or before the same shared clause) is
       there in two versions that differ in a number, in digits or in Chinese, or in a word that
-      turns it round (涨 and 跌). What only one of them says may hold any number. Titles are held
-      against each other in the same way;
+      turns it round (涨 and 跌, or 不). What only one of them says may hold any number. Titles are
+      held against each other in the same way;
     * hardly any clause is there in two versions that differ in other words, and no two of them in
       the same words: that is a name put in the place of another;
     * there is no place where each has a name of its own title that is nowhere in the other;
@@ -253,6 +259,12 @@ def _marks_differ(one: str, other: str) -> bool:
     return bool(marks[0] - marks[1]) and bool(marks[1] - marks[0])
 
 
+def _is_taken_back(one: str, other: str) -> bool:
+    """Tells whether the two say the same, but one of them that it is not so."""
+    nots = len(_NOT.findall(one)), len(_NOT.findall(other))
+    return nots[0] != nots[1] and _NOT_OR_SO.sub("", one) == _NOT_OR_SO.sub("", other)
+
+
 def _titles_differ(one: Signature, other: Signature) -> bool:
     """Tells whether a clause of the titles is there in two versions by number.
 
@@ -271,19 +283,25 @@ def _versions_differ(
     ``clauses`` is how many the two share.
     """
     swaps: Counter[tuple[str, str]] = Counter()
+    put_in: set[tuple[str, str]] = set()  # what only one has; in its title too, it is a name
     for left, right in pairs:
         folded = _fold_marks(left), _fold_marks(right)
         if folded[0] == folded[1] or _are_alike(*folded):
-            if _marks_differ(left, right):
+            if _marks_differ(left, right) or _is_taken_back(left, right):
                 return True
             swap = _find_swap(left, right)
             if all(swap):
                 swaps[swap] += 1
+            else:
+                put_in.add(swap)
     if len(swaps) * _CLAUSES_A_SWAP > clauses:
         return True
     for left, right in zip(one.title, other.title, strict=False):
         if left != right and _are_alike(left, right):
-            swaps[_find_swap(left, right)] += 1
+            swap = _find_swap(left, right)
+            if swap in put_in:
+                return True
+            swaps[swap] += 1
     return any(count > 1 for swap, count in swaps.items() if all(swap))
 
 
@@ -356,6 +374,14 @@ def _names_differ(one: Signature, other: Signature, pairs: Iterable[tuple[str, s
         any(name in left for name in own[0]) and any(name in right for name in own[1])
         for left, right in pairs
     )
+
+
+def fit_titles(titles: Iterable[str], text: Signature) -> list[float]:
+    """Gives what part of each headline another article has, in its own or in its text, by two
+    characters. Costs little beside ``share_of``."""
+    whole = "\n".join((*text.title, *text.clauses))
+    folded = [_parts_of([fold(title)], 2) for title in titles]
+    return [sum(part in whole for part in parts) / (len(parts) or 1) for parts in folded]
 
 
 def _find_own(title: Iterable[str], other: Signature) -> list[str]:

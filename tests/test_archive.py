@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import random
 import re
@@ -20,7 +21,15 @@ from pathlib import Path
 
 import pytest
 
-from crawler.archive import Archive, Candidate, Validator, Verdict, rebuild, workers
+from crawler.archive import (
+    Archive,
+    Candidate,
+    Validator,
+    Verdict,
+    is_at_work,
+    rebuild,
+    workers,
+)
 from crawler.archive.decide import identify, name_folder, name_post, name_revision
 from crawler.archive.files import GroupWriter, walk_files
 from crawler.archive.ledger import Ledger
@@ -31,7 +40,7 @@ from crawler.article import Article
 from crawler.errors import ArchiveError, LedgerError
 from crawler.extensions import write_report
 from crawler.normalize import normalize
-from crawler.posts import parse_post, render_post
+from crawler.posts import ParsedPost, parse_post, render_post
 from crawler.report import RunReport
 
 BEIJING = timezone(timedelta(hours=8))
@@ -617,6 +626,30 @@ def test_changed_revision_is_named(tmp_path):
     assert sorted(reasons) == ["changed", "foreign"]
 
 
+@pytest.mark.parametrize("edited", ["author: ", "date: ", "hash: "])
+def test_revision_is_proved_byte_for_byte(tmp_path, edited):
+    run(tmp_path, meet("甲"))
+    run(tmp_path, meet("乙", hours=1))
+    (path,) = (tmp_path / "revisions").rglob("*.md")
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(f"\n{edited}".encode(), f"\n{edited}x".encode()))
+    (finding,) = findings(tmp_path)
+    assert finding == f"{path.relative_to(tmp_path)}: changed: not the bytes that were kept"
+    with open_archive(tmp_path) as archive:
+        archive.rebuild()  # title and text are all that can be proved now
+    assert findings(tmp_path) == []
+
+
+def test_revisions_of_a_removed_post_are_forgotten(tmp_path):
+    run(tmp_path, meet("甲"))
+    run(tmp_path, meet("乙", hours=1))
+    path = str(only_post(tmp_path).relative_to(tmp_path))
+    with open_archive(tmp_path) as archive:
+        archive.remove([path])
+        assert archive._ledger._rows("SELECT * FROM revision") == []
+    assert findings(tmp_path) == []
+
+
 @pytest.mark.parametrize("form", ["text", "markdown", "html"])
 def test_bare_posts_are_read_in_the_form_they_were_written_in(tmp_path, form):
     def render_bare(article, zone):
@@ -734,7 +767,11 @@ def test_flipped_bytes_in_the_ledger_cost_no_known_article(tmp_path, count):
     for seed in range(6):
         root = tmp_path / str(seed)
         shutil.copytree(base, root)
-        flip_bytes(root / "ledger.sqlite3", count, seed)
+        ledger = root / "ledger.sqlite3"
+        found = ledger.stat()
+        flip_bytes(ledger, count, seed)
+        if seed % 2:  # a disk that forgets changes no time
+            os.utime(ledger, ns=(found.st_atime_ns, found.st_mtime_ns))
         met = [*many(20, hours=50), meet("第3篇改。", guid="3", hours=50)]
         with open_archive(root) as archive:
             assert "not as the last crawl left it; kept as" in archive.warnings[0]
@@ -773,6 +810,14 @@ def test_ledger_without_a_seal_is_looked_through(tmp_path):
     assert findings(tmp_path) == []
 
 
+def test_ledger_that_was_never_filled_is_no_damage(tmp_path):
+    (tmp_path / "ledger.sqlite3").write_bytes(b"")
+    with open_archive(tmp_path) as archive:
+        assert archive.warnings == []
+    assert not list(tmp_path.glob("ledger.sqlite3.damaged-*"))
+    assert run(tmp_path, meet("甲")) == [Verdict.NEW]
+
+
 def damage_emptied(path: Path) -> None:
     path.write_bytes(b"")
 
@@ -789,7 +834,21 @@ def damage_column(path: Path) -> None:
     path.write_bytes(data.replace(b"  file_hash BLOB,", b"  fole_hash BLOB,", 1))
 
 
-@pytest.mark.parametrize("damage", [damage_emptied, damage_schema, damage_column])
+def damage_hash(path: Path) -> None:
+    """Leaves tables that are sound, each for itself; as the next one does."""
+    with closing(sqlite3.connect(path)) as ledger, ledger:
+        ledger.execute("UPDATE post SET hash = randomblob(32) WHERE id = 7")
+
+
+def damage_rows(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as ledger, ledger:
+        ledger.execute("DELETE FROM carrier WHERE post = 7")
+
+
+DAMAGE = [damage_emptied, damage_schema, damage_column, damage_hash, damage_rows]
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
 def test_damage_without_a_seal_is_noticed_when_the_ledger_is_opened(tmp_path, damage):
     run(tmp_path, *many(30))
     run(tmp_path, meet("第0篇改了。", guid="0", hours=1))
@@ -902,6 +961,38 @@ def test_temp_files_of_a_crawl_at_work_are_left_alone(tmp_path):
         with open_archive(tmp_path):
             assert [p.name[:5] for p in folder.glob(".*.tmp")] == [".a.md"]
         archive.commit([meet()])
+
+
+def test_run_that_comes_while_the_archive_is_proved_is_no_finding(tmp_path):
+    """A proof takes minutes where there is much, a run seconds."""
+    run(tmp_path, meet())
+    with open_archive(tmp_path) as archive:
+        archive.rebuild()  # so that its file is read
+    run(tmp_path, meet("乙", guid="2", source="zz"))
+    still = iter([[meet("丙", guid="3", source="zz"), meet("乙改。", guid="2", source="zz")]])
+
+    def read(data: bytes) -> ParsedPost:
+        run(tmp_path, *next(still, []))
+        return parse_post(data)
+
+    ledger = Ledger(tmp_path / "ledger.sqlite3", read_only=True)
+    proof = verify(tmp_path, ledger, read)
+    ledger.close()
+    assert next(still, None) is None
+    assert proof.findings == []
+
+
+def test_temp_files_of_what_is_at_work_are_no_finding(tmp_path):
+    run(tmp_path, meet())
+    names = [".ledger.sqlite3-seal.tmp", "reports/.latest.json.1.tmp"]
+    (tmp_path / "reports").mkdir()
+    for name in names:
+        (tmp_path / name).write_bytes(b"")
+    assert [finding.partition(":")[0] for finding in findings(tmp_path)] == names
+    with open_archive(tmp_path) as archive, (tmp_path / names[1]).open("rb") as report:
+        fcntl.flock(report, fcntl.LOCK_EX)
+        is_alive = partial(is_at_work, tmp_path)
+        assert verify(tmp_path, archive._ledger, is_alive=is_alive).findings == []
 
 
 # ---------------------------------------------------------------- one text, several carriers

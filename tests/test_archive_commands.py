@@ -189,6 +189,16 @@ def test_post_comes_back_when_its_tombstone_is_taken_away(tmp_path):
     assert run(tmp_path, meet(hours=1)) == [Verdict.NEW]
 
 
+def test_tombstone_whose_reason_was_edited_is_named(tmp_path):
+    run(tmp_path, meet())
+    with open_archive(tmp_path) as archive:
+        archive.remove([path_of(tmp_path)], reason="law")
+    (stone,) = (tmp_path / "removed").rglob("*.json")
+    stone.write_text(stone.read_text("utf-8").replace("law", "joke"), "utf-8")
+    (finding,) = findings(tmp_path)
+    assert "changed: not what the ledger knows of this removal" in finding
+
+
 def test_damaged_tombstone_still_keeps_its_article_out(tmp_path):
     run(tmp_path, meet())
     remove(tmp_path, path_of(tmp_path))

@@ -131,6 +131,21 @@ def test_two_versions_of_one_clause(one, other, around):
 
 
 @pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("项目总投资3亿元", "项目总投资3亿美元"),
+        ("公司不存在应披露而未披露的信息", "公司存在应披露而未披露的信息"),
+        ("申请已获受理", "申请未获受理"),
+        ("新药临床试验宣告成功", "新药临床试验宣告失败"),
+    ],
+)
+def test_clause_that_says_the_contrary(one, other):
+    """Also in a text so long that a word of it may be another."""
+    text = "".join(f"第{n}项议题由有关部门汇报了进展，与会代表发表了意见。" for n in range(15))
+    assert not is_near(*(sign_text("公告", f"{text}{clause}。") for clause in (one, other)))
+
+
+@pytest.mark.parametrize(
     ("titles", "near"),
     [
         (("江海股份2025年年报", "江海股份2024年年报"), False),
@@ -144,6 +159,13 @@ def test_two_versions_of_one_clause(one, other, around):
 def test_titles_are_held_against_each_other(titles, near):
     body = f"江海股份公布年报。{SHARED}董事长表示，公司将聚焦主业，提升经营质量，回报全体股东。"
     assert is_near(*(sign_text(title, body) for title in titles)) is near
+
+
+def test_name_that_begins_with_another_is_another():
+    body = "{}发布暴雨黄色预警，预计未来六小时将出现强降水。" + SHARED
+    names = "白江", "白江东港"
+    assert not is_near(*(sign_text(f"{n}发布黄色预警", body.format(n)) for n in names))
+    assert is_near(*(sign_text("白江发布黄色预警", body.format(n)) for n in names))
 
 
 def test_numbers_that_only_one_side_has_do_not_count():

@@ -12,6 +12,7 @@ import pytest
 from crawler.archive import Archive, Candidate, Outcome, Verdict
 from crawler.archive.ledger import NEAR_WINDOW_S, Ledger
 from crawler.article import Article
+from crawler.errors import LedgerError
 from crawler.normalize import normalize
 from crawler.posts import parse_post
 from fixtures.near import BASES, make_look_alikes, make_reposts
@@ -224,6 +225,45 @@ def test_reposts_are_found_among_many_in_one_frame(tmp_path):
     many = [meet(notice(n), "many", n) for n in range(300)]
     outcomes = run(tmp_path, *many, meet(("临时股东大会来了", notice(77)[1][:-2]), "mirror"))
     assert [outcome.twin for outcome in outcomes if outcome.shared] == ["https://many.example/77"]
+
+
+def test_repost_is_found_where_the_name_was_not_sampled(tmp_path):
+    """One line in a short frame tells whose notice it is, and the line behind it is another now."""
+    frame = [
+        "{}公告，公司正在筹划发行股份及支付现金购买资产并募集配套资金事项。",
+        "因有关事项尚存不确定性，为保证公平信息披露、维护投资者利益，避免股价异常波动，"
+        "根据交易所的相关规定，公司股票自明日开市起停牌。",
+        "公司预计在不超过10个交易日的时间内披露本次交易方案。",
+    ]
+    names = [f"{chr(0x4E00 + 7 * n)}{chr(0x5E00 + 3 * n)}股份" for n in range(50)]
+
+    def notice(n: int) -> tuple[str, list[str]]:
+        return f"{names[n]}：筹划重大资产重组 股票停牌", [line.format(names[n]) for line in frame]
+
+    run(tmp_path, *(meet(notice(n), "many", n) for n in range(50)))
+    reposts = []
+    for n in range(50):
+        first, *rest = notice(n)[1]
+        reposts.append(meet((f"突发！{names[n]}明日停牌", [first, "图片说明", *rest]), "mirror", n))
+    twins = [outcome.twin for outcome in run(tmp_path, *reposts) if outcome.shared]
+    assert twins == [f"https://many.example/{n}" for n in range(50)]
+
+
+def test_edit_whose_row_was_lost_is_found_by_its_new_text_only(tmp_path):
+    whole, lost = tmp_path / "whole", tmp_path / "lost"
+    for root in (whole, lost):
+        run(root, meet(OURS, "a"))
+    run(whole, meet(OTHER, "a", hours=1))
+    with Archive(lost, render) as archive, pytest.MonkeyPatch.context() as patch:
+
+        def fail(self, posts):
+            raise LedgerError("no room")
+
+        patch.setattr(Ledger, "put_posts", fail)
+        with pytest.raises(LedgerError):
+            archive.commit([meet(OTHER, "a", hours=1)])
+    run(lost)
+    assert rows_of(lost) == rows_of(whole)
 
 
 def test_the_whole_corpus_through_the_archive(tmp_path):

@@ -237,7 +237,9 @@ class Archive:
 
     def _check_ledger(self) -> None:
         with contextlib.closing(Ledger(self._path, wait_s=self._patience)) as ledger:
-            if ledger.is_new:  # no longer so, now that its tables are made
+            # No longer so, now that its tables are made. Where there is nothing to know, a run was
+            # too short of room to make them.
+            if ledger.is_new and has_posts(self.root):
                 raise DamagedLedgerError(f"{self._path}: is empty")
             ledger.check()
 

@@ -27,12 +27,15 @@ from crawler.archive.decide import (
     tells_better,
 )
 from crawler.archive.files import GroupWriter, Stamp, archive_error, stamp_of
-from crawler.archive.ledger import REBUILT, Carrier, ClauseRow, Ledger, PostRow, RemovedRow
+from crawler.archive.ledger import REBUILT, Carrier, Ledger, PostRow, RemovedRow
 from crawler.archive.rebuild import Reader
 from crawler.article import Article
-from crawler.clauses import Signature, share_of, sign
+from crawler.clauses import Signature, fit_titles, share_of, sign
 from crawler.errors import ArchiveError, DamagedLedgerError
 from crawler.fingerprint import content_hash
+
+# Posts that are read, at most, to see whether a new text is near to one of them.
+_MOST_READ = 6
 
 # Gives a post's bytes; the zone is the source's.
 Renderer = Callable[[Article, str], bytes]
@@ -223,13 +226,30 @@ class Group:
         self, signature: Signature, sample: Sequence[int], at: int
     ) -> tuple[PostRow, float] | None:
         """Gives the post that a new text is near to, and what they share."""
-        for number in self._ledger.find_sharing(sample, at):
-            post = self._rows.get(number) or self._ledger.find_post(number)
-            live = post and self._sign(post)
+        for post in self._list_sharing(signature, sample, at):
+            live = self._sign(post)
             share = share_of(signature, live) if live else None
-            if post and share is not None:
+            if share is not None:
                 return post, share
         return None
+
+    def _list_sharing(
+        self, signature: Signature, sample: Sequence[int], at: int
+    ) -> Sequence[PostRow]:
+        """Gives the few posts that a new text may be near to, the likeliest first.
+
+        Notices in one frame share all but a name and some numbers, which need not be sampled: of
+        many posts those come first whose title has most to do with the text.
+        """
+        told = self._ledger.find_sharing(sample, at)
+        unmet = [number for number in told if number not in self._rows]
+        rows = {post.id: post for post in self._ledger.find_posts(unmet)} if unmet else {}
+        posts = [post for number in told if (post := self._rows.get(number) or rows.get(number))]
+        if len(posts) > _MOST_READ:
+            fits = fit_titles((post.title for post in posts), signature)
+            fit_by_id = {post.id: fit for post, fit in zip(posts, fits, strict=True)}
+            posts.sort(key=lambda post: -told[post.id] - fit_by_id[post.id])
+        return posts[:_MOST_READ]
 
     def _sign(self, post: PostRow) -> Signature | None:
         """Gives the signature of a post's live text; None when its file is gone."""
@@ -246,9 +266,9 @@ class Group:
             return
         before = self._sign(old)
         if before:
-            self._ledger.drop_clauses(_list_clauses(before, old))
+            self._ledger.drop_clauses(old.list_clauses(before.sample()))
         after = self._signatures[post.id] = sign(article)
-        self._ledger.add_clauses(_list_clauses(after, post))
+        self._ledger.add_clauses(post.list_clauses(after.sample()))
 
     def _address_of(self, post: PostRow) -> str:
         owner = self._find_carrier(post.identity)
@@ -476,9 +496,13 @@ class Group:
     def write(self, files: GroupWriter) -> None:
         """Makes the files durable, then tells the ledger."""
         # Old versions are safe before anything takes their place.
-        files.write(_only_changed(self._locate, self._revisions))
+        revisions = _only_changed(self._locate, self._revisions)
+        files.write(revisions)
         for path, stamp in files.write(self._posts).items():
             self._note(self._owners[path], stamp, self._posts[path])
+        self._ledger.add_revisions(
+            (name, sha256(data).digest()) for name, data in revisions.items()
+        )
         self._ledger.add_posts(self._rows[number] for number in self._new)
         self._ledger.put_posts(row for row in self._rows.values() if row.id not in self._new)
         self._ledger.note_changes(sorted(self._changed - self._new))
@@ -505,11 +529,6 @@ def _is_title_of(article: Article, post: PostRow) -> bool:
         return False
     bare = replace(article, canonical_url=None, guid=None)
     return content_hash(bare) == f"sha256:{post.hash.hex()}"
-
-
-def _list_clauses(signature: Signature, post: PostRow) -> list[ClauseRow]:
-    at = post.published_at
-    return [] if at is None else [(clause, at, post.id) for clause in signature.sample()]
 
 
 def _seconds(at: datetime | None) -> int | None:

@@ -18,11 +18,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from crawler.archive.decide import name_revisions
 from crawler.archive.presence import Patience
 from crawler.errors import DamagedLedgerError, LedgerError
 
 APPLICATION_ID = 0x4E455753  # "NEWS"
-VERSION = 2
+VERSION = 3
 # How long SQLite itself waits for a lock before we ask whether to go on waiting.
 _TRY_S = 0.1
 # Names of errors that say: this is not the database that we made. (Of plain errors "no such table"
@@ -37,7 +38,7 @@ REBUILT = b""
 NEAR_WINDOW_S = 5 * 24 * 3600
 # Of a clause that many posts of one window share (every notice has it) the newest so many count,
 # and of posts that share clauses those that share most: the cost of a look-up stays the same.
-_POSTS_A_CLAUSE, _POSTS_A_LOOK_UP = 20, 6
+_POSTS_A_CLAUSE = _POSTS_A_LOOK_UP = 60
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS post (
@@ -93,6 +94,9 @@ CREATE TABLE IF NOT EXISTS tombstone ( -- identities and content hashes that are
 CREATE TABLE IF NOT EXISTS rewrite ( -- files that are about to take their posts' places
   post INTEGER PRIMARY KEY, file_hash BLOB NOT NULL
 );
+CREATE TABLE IF NOT EXISTS revision ( -- files of old versions, as far as we wrote them
+  path TEXT PRIMARY KEY, file_hash BLOB NOT NULL
+) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS carrier_post ON carrier (post);
 CREATE TABLE IF NOT EXISTS note (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
@@ -141,6 +145,11 @@ class PostRow:
     published_at: int | None
     first_at: int
     written_at: int
+
+    def list_clauses(self, sample: Iterable[int]) -> list[ClauseRow]:
+        """Gives the rows that a text of this post, by its sample, is found again by."""
+        at = self.mtime_ns // 10**9 if self.published_at is None else self.published_at
+        return [(clause, at, self.id) for clause in sample]
 
 
 @dataclass(slots=True)
@@ -358,7 +367,8 @@ class Ledger:
 
     def check(self) -> None:
         """Raises DamagedLedgerError when SQLite finds the file damaged, or what it does not mind:
-        values of types that we do not write."""
+        values of types that we do not write, and tables that do not agree. Every post has its live
+        version and the carrier that it is named by, and every carrier a post."""
         answer = self._one("PRAGMA integrity_check(1)")
         if answer != "ok":
             raise DamagedLedgerError(f"{self.path}: damaged ({' '.join(str(answer).split())})")
@@ -370,6 +380,18 @@ class Ledger:
             )
             if self._one(f"SELECT EXISTS (SELECT 1 FROM {table} WHERE NOT ({good}))"):
                 raise DamagedLedgerError(f"{self.path}: damaged (a value of table {table})")
+        for what, of, where in (
+            ("version", "post p", "version v WHERE v.hash = p.hash AND v.post = p.id"),
+            ("carrier", "post p", "carrier c WHERE c.identity = p.identity AND c.post = p.id"),
+            ("post", "carrier c", "post p WHERE p.id = c.post"),
+        ):
+            sql = f"SELECT 1 FROM {of} WHERE NOT EXISTS (SELECT 1 FROM {where}) LIMIT 1"
+            if self._one(sql):
+                raise DamagedLedgerError(f"{self.path}: damaged (a {what} is missing)")
+
+    def count_commits_of_others(self) -> int:
+        """Gives a number that is another one when somebody else has changed the ledger."""
+        return int(self._one("PRAGMA data_version"))
 
     # ------------------------------------------------------------ looking up
 
@@ -409,14 +431,15 @@ class Ledger:
         )
         return PostRow(*row) if row else None
 
-    def find_sharing(self, clauses: Sequence[int], published_at: int) -> list[int]:
-        """Gives the numbers of the few posts of the same days that have most of these clauses.
+    def find_sharing(self, clauses: Sequence[int], published_at: int) -> dict[int, float]:
+        """Gives the numbers of the posts of the same days that have most of these clauses, and what
+        those tell.
 
         A clause tells the more, the fewer posts have it. Two are the least, of those that are not
         common, where a text has four.
         """
         if not clauses:  # an article of pictures only
-            return []
+            return {}
         first, last = published_at - NEAR_WINDOW_S, published_at + NEAR_WINDOW_S
         periods = sorted({_period_of(first), _period_of(last)})
         sql = _select_sharing(len(periods), len(clauses))
@@ -433,7 +456,8 @@ class Ledger:
                 counts[post] += 1
         least = 2 if len(clauses) - common >= 4 else 1
         found = [post for post, count in counts.items() if count >= least]
-        return sorted(found, key=lambda post: (-weights[post], post))[:_POSTS_A_LOOK_UP]
+        found.sort(key=lambda post: (-weights[post], post))
+        return {post: weights[post] for post in found[:_POSTS_A_LOOK_UP]}
 
     def find_validator(self, source: str, url: str) -> Validator | None:
         row = self._row("SELECT * FROM validator WHERE source = ? AND url = ?", source, url)
@@ -521,6 +545,11 @@ class Ledger:
             " WHERE v.hash != p.hash AND NOT EXISTS"
             " (SELECT 1 FROM note WHERE key = 'lost ' || v.post || ' ' || lower(hex(v.hash)))"
         )
+
+    def find_revision(self, path: str) -> bytes | None:
+        """Gives the SHA-256 of an old version's file; None where it is not known."""
+        row = self._row("SELECT file_hash FROM revision WHERE path = ?", path)
+        return row[0] if row else None
 
     def has_tombstones(self) -> bool:
         return bool(self._one("SELECT EXISTS (SELECT 1 FROM tombstone)"))
@@ -664,6 +693,7 @@ class Ledger:
             "removed",
             "tombstone",
             "rewrite",
+            "revision",
         ):
             self._run(f"DELETE FROM {table}")
         self._run("DELETE FROM note WHERE key LIKE 'lost %'")
@@ -765,6 +795,8 @@ class Ledger:
         self._run("DELETE FROM carrier WHERE post = ?", number)
         self._run("DELETE FROM rewrite WHERE post = ?", number)
         self._run("DELETE FROM post WHERE id = ?", number)
+        folder = name_revisions(removed.path)
+        self._run("DELETE FROM revision WHERE path > ? AND path < ?", f"{folder}/", f"{folder}0")
         earlier = self._row("SELECT post FROM removed WHERE path = ?", removed.path)
         if earlier:
             # Removed before, and put back by hand since.
@@ -800,6 +832,10 @@ class Ledger:
             "DELETE FROM clause WHERE period=? AND clause=? AND published_at=? AND post=?",
             ((_period_of(at), clause, at, number) for clause, at, number in rows),
         )
+
+    def add_revisions(self, files: Iterable[tuple[str, bytes]]) -> None:
+        """Notes the SHA-256 of files of old versions, by path."""
+        self._run_many("INSERT OR REPLACE INTO revision VALUES (?,?)", files)
 
     def note_lost(self, number: int, content: bytes) -> None:
         """Notes that a version was not there any more when it was to be kept."""

@@ -101,11 +101,14 @@ def adopt_files(root: Path, ledger: Ledger, read: Reader = parse_post) -> int:
     count = 0
     with ledger.sorted_keys():
         while batch := list(islice(learned, ADOPTED_AT_ONCE)):
-            ledger.add_posts(_row_of(post, number) for number, post in batch)
+            rows = [_row_of(post, number) for number, post in batch]
+            ledger.add_posts(rows)
             ledger.add_versions((content, n) for n, post in batch for content in post.versions)
             ledger.put_carriers((_carrier_of(post), number) for number, post in batch)
             ledger.add_clauses(
-                (clause, _dated(post), number) for number, post in batch for clause in post.clauses
+                clause
+                for row, (_, post) in zip(rows, batch, strict=True)
+                for clause in row.list_clauses(post.clauses)
             )
             count += len(batch)
     ledger.note_short_identities()
@@ -156,11 +159,6 @@ def _carrier_of(post: Learned) -> Carrier:
         hash=post.hash,
         entry=REBUILT,
     )
-
-
-def _dated(post: Learned) -> int:
-    """When the post is from, for near-duplicates: seconds UTC."""
-    return post.mtime_ns // 10**9 if post.published_at is None else post.published_at
 
 
 def identify_file(digits: str, article: Article) -> bytes:

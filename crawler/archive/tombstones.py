@@ -181,7 +181,7 @@ def remove_posts(
         post = posts[stone.path]
         ledger.drop_clauses(_list_clauses(root, post, read))
         take_out(root, stone.path)
-        ledger.remove_post(_row(post.id, stone), stone.keys, versions=versions[post.id])
+        ledger.remove_post(row_of(post.id, stone), stone.keys, versions=versions[post.id])
         removal.removed.append(stone.path)
     for path in again:
         # What was put back by hand in spite of the tombstone.
@@ -196,8 +196,7 @@ def _list_clauses(root: Path, post: PostRow, read: Reader) -> list[ClauseRow]:
         data, _ = read_file(root / post.path)
     except ArchiveError:
         return []
-    at = post.mtime_ns // 10**9 if post.published_at is None else post.published_at
-    return [(clause, at, post.id) for clause in sign(read(data).article).sample()]
+    return post.list_clauses(sign(read(data).article).sample())
 
 
 def _make_tombstones(ledger: Ledger, posts: Iterable[PostRow], reason: str) -> list[Tombstone]:
@@ -220,7 +219,7 @@ def _make_tombstones(ledger: Ledger, posts: Iterable[PostRow], reason: str) -> l
     ]
 
 
-def _row(number: int, stone: Tombstone) -> RemovedRow:
+def row_of(number: int, stone: Tombstone) -> RemovedRow:
     at = int(stone.removed_at.timestamp())
     return RemovedRow(number, stone.path, stone.source, at, stone.reason)
 
@@ -257,7 +256,7 @@ def finish_removals(root: Path, ledger: Ledger, *, keep_files: bool = False) -> 
         keys = {*stone.keys, *versions[number], *(c.identity for c in carriers[number])}
         if not keep_files:
             take_out(root, stone.path)
-        ledger.remove_post(_row(number, stone), keys, versions=versions[number])
+        ledger.remove_post(row_of(number, stone), keys, versions=versions[number])
     return [stone.path for stone in stones]
 
 

@@ -15,12 +15,14 @@ from crawler.archive import reports
 from crawler.archive.decide import identify_article, name_folder
 from crawler.archive.files import is_temp, walk_files
 from crawler.archive.ledger import Ledger, PostRow
+from crawler.archive.presence import is_locked
 from crawler.archive.rebuild import NAME, Reader, read_file
 from crawler.archive.tombstones import (
     FOLDER,
     is_tombstone,
     name_tombstone,
     parse_tombstone,
+    row_of,
 )
 from crawler.article import FORMS
 from crawler.errors import ArchiveError
@@ -69,9 +71,11 @@ def verify(
     """Proves every file against ledger, name and content hash; writes nothing.
 
     ``is_alive`` tells whether a temp file, or a run's marker, is that of a run still at work. Is
-    there one, then what looks odd is looked at again while nobody can write.
+    there one, or was there one meanwhile, then what looks odd is looked at again while nobody can
+    write.
     """
     proof = Proof()
+    commits = ledger.count_commits_of_others()
     others = _look_around(root, proof, is_alive)
     removed = ledger.list_removed()
     rewritten = {post.path: file_hash for post, file_hash in ledger.list_rewrites()}
@@ -82,7 +86,7 @@ def verify(
     odd: dict[str, list[str]] = {}
     for name in walk_files(root, "posts"):
         if is_temp(name):
-            if not is_alive(name):
+            if _is_left(root, name, is_alive):
                 proof.find(name, _TEMP)
             continue
         match = NAME.fullmatch(name)
@@ -115,6 +119,8 @@ def verify(
     if following:
         missing += [following.path, *(row.path for row in rows)]
     odd |= {name: [_MISSING] for name in missing}
+    others = others or _is_any_at_work(root, is_alive)
+    others = others or ledger.count_commits_of_others() != commits
     if odd and others:
         odd = _look_again(root, ledger, read, odd)
     for name, reasons in sorted(odd.items()):
@@ -122,10 +128,25 @@ def verify(
             proof.find(name, reason)
     known = {name.removeprefix("posts/").removesuffix(".md") for name in missing}
     gone = _Gone(ledger)
-    _prove_revisions(root, read, proof, is_alive, known, gone)
+    _prove_revisions(root, ledger, read, proof, is_alive, known, gone)
     _prove_versions(ledger, gone, proof, others=others)
-    _prove_tombstones(root, ledger, proof, is_alive)
+    with _undisturbed(ledger, others) as current:
+        _prove_tombstones(root, current, proof, is_alive)
     return proof
+
+
+def _is_any_at_work(root: Path, is_alive: Callable[[str], bool]) -> bool:
+    return any(is_alive(path.name) for path in root.glob(".run-*"))
+
+
+@contextlib.contextmanager
+def _undisturbed(ledger: Ledger, others: bool) -> Iterator[Ledger]:
+    """Gives the ledger while nobody can be between his files and its rows."""
+    if not others:
+        yield ledger
+        return
+    with contextlib.closing(Ledger(ledger.path)) as current, current.transaction():
+        yield current
 
 
 def _question_file(
@@ -183,18 +204,17 @@ def _look_again(
 def _look_around(root: Path, proof: Proof, is_alive: Callable[[str], bool]) -> bool:
     """Names what does not belong into the archive's own folder and into its reports; tells whether
     a run is at work."""
-    others = False
     with os.scandir(root) as entries:
         found = sorted(entries, key=lambda entry: entry.name)
+    others = _is_any_at_work(root, is_alive)
     for entry in found:
         name = entry.name
         if name.startswith(".run-"):
-            if is_alive(name):
-                others = True
-            else:
+            if _is_left(root, name, is_alive):
                 proof.find(name, "a run was killed; the next one heals what it left")
         elif is_temp(name):
-            if not is_alive(name):
+            # The seal's, which whoever closes the archive makes.
+            if not others and _is_left(root, name, is_alive):
                 proof.find(name, _TEMP)
         elif name in ("posts", "revisions", reports.FOLDER, FOLDER):
             if not entry.is_dir(follow_symlinks=False):
@@ -208,14 +228,22 @@ def _look_around(root: Path, proof: Proof, is_alive: Callable[[str], bool]) -> b
             proof.find(name, _FOREIGN)
     for name in walk_files(root, reports.FOLDER):
         if is_temp(name):
-            proof.find(name, _TEMP)
+            if _is_left(root, name, lambda name: is_locked(root / name)):
+                proof.find(name, _TEMP)
         elif not name.endswith(".json") and name != f"{reports.FOLDER}/{reports.PAGE}":
             proof.find(name, _FOREIGN)
     return others
 
 
+def _is_left(root: Path, name: str, is_alive: Callable[[str], bool]) -> bool:
+    """Tells whether a temp file is left by a run that was killed, not by one that has just ended
+    and taken it along."""
+    return not is_alive(name) and os.path.lexists(root / name)
+
+
 def _prove_revisions(
     root: Path,
+    ledger: Ledger,
     read: Reader,
     proof: Proof,
     is_alive: Callable[[str], bool],
@@ -224,7 +252,7 @@ def _prove_revisions(
 ) -> None:
     for name in walk_files(root, "revisions"):
         if is_temp(name):
-            if not is_alive(name):
+            if _is_left(root, name, is_alive):
                 proof.find(name, _TEMP)
             continue
         proof.revisions += 1
@@ -242,7 +270,10 @@ def _prove_revisions(
             if os.path.lexists(root / name):  # nobody is removing it right now
                 proof.find(name, f"unreadable: {error}")
             continue
-        if not _has_digits(data, match["digits"], read):
+        as_kept = ledger.find_revision(name)
+        if as_kept and sha256(data).digest() != as_kept:
+            proof.find(name, "changed: not the bytes that were kept")
+        elif not as_kept and not _has_digits(data, match["digits"], read):
             proof.find(name, "changed: title and text do not give the digits in its name")
         if match["post"] not in known and not os.path.lexists(root / f"posts/{match['post']}.md"):
             proof.find(name, "left over: its post is not there")
@@ -282,7 +313,7 @@ def _prove_versions(ledger: Ledger, gone: _Gone, proof: Proof, *, others: bool) 
     missing = list(gone.list_missing())
     if missing and others:
         # A removal takes the files first; now nobody is in the middle of one.
-        with contextlib.closing(Ledger(ledger.path)) as current, current.transaction():
+        with _undisturbed(ledger, others) as current:
             posts = current.find_posts_at(f"posts/{post}.md" for post, _ in missing)
         standing = {post.path for post in posts}
         missing = [found for found in missing if f"posts/{found[0]}.md" in standing]
@@ -306,7 +337,7 @@ def _prove_tombstones(
     removed = {name_tombstone(path): row for path, row in ledger.list_removed().items()}
     for name in walk_files(root, FOLDER):
         if is_temp(name):
-            if not is_alive(name):
+            if _is_left(root, name, is_alive):
                 proof.find(name, _TEMP)
             continue
         if not is_tombstone(name) or os.path.islink(root / name):
@@ -318,8 +349,10 @@ def _prove_tombstones(
             proof.find(name, "damaged: no tombstone can be read there")
         elif row is None:
             proof.find(name, "unfinished: the ledger does not know of this removal")
-        elif tombstone.keys != ledger.find_tombstone_keys(tombstone.keys):
-            proof.find(name, "changed: not the identities and hashes that the ledger knows")
+        elif row != row_of(row.post, tombstone) or tombstone.keys != ledger.find_tombstone_keys(
+            tombstone.keys
+        ):
+            proof.find(name, "changed: not what the ledger knows of this removal")
     for name in removed:
         proof.find(name, "missing: the ledger knows this tombstone")
 
