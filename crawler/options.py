@@ -47,6 +47,7 @@ class Options:
     dry_run: DryRun
     max_entries: int
     max_bytes: int
+    max_page: int
     max_depth: int
     max_attributes: int
     max_text: int
@@ -175,6 +176,7 @@ def read_options(settings: BaseSettings) -> Options:
         dry_run=dry_run,
         max_entries=_positive(settings, "NEWS_MAX_ENTRIES"),
         max_bytes=_positive(settings, "NEWS_MAX_BYTES"),
+        max_page=_positive(settings, "NEWS_MAX_PAGE"),
         max_depth=_positive(settings, "NEWS_MAX_DEPTH"),
         max_attributes=_positive(settings, "NEWS_MAX_ATTRIBUTES"),
         max_text=_positive(settings, "NEWS_MAX_TEXT"),

@@ -20,6 +20,7 @@ NEWS_DRY_RUN = "off"
 # ---- bounds: what is over is refused by name -------------------------------------------------
 NEWS_MAX_ENTRIES = 200_000
 NEWS_MAX_BYTES = 64 * 1024 * 1024  # decoded; becomes DOWNLOAD_MAXSIZE
+NEWS_MAX_PAGE = 8_000_000  # characters of one HTML page, article or list
 NEWS_MAX_DEPTH = 200
 NEWS_MAX_ATTRIBUTES = 2_000  # of one element
 NEWS_MAX_TEXT = 1_000_000  # characters of one field

@@ -14,17 +14,20 @@ def test_overlong_fields_and_pages_cost_their_own_article(desk):
     names = [f"a{number}='{number}'" for number in range(30_000)]
     desk.site.overlay = {
         "/attributes.html": f"<h1>乙</h1><p {' '.join(names)}>文</p>".encode(),
+        "/long.html": f"<h1>己</h1><p>{'文' * 1_300_000}".encode(),
         "/deep.html": ("<div>" * 30_000 + "文").encode(),
         "/x.xml": rss(
             f"<guid>1</guid><title>{'长' * 600}</title><description>文</description>",
             f"<guid>2</guid><title>乙</title><description>{'文' * 600}</description>",
             "<guid>3</guid><title>丙</title><link>http://site.example/attributes.html</link>",
             "<guid>4</guid><title>丁</title><link>http://site.example/deep.html</link>",
+            "<guid>6</guid><title>己</title><link>http://site.example/long.html</link>",
             "<guid>5</guid><title>戊</title><description>好文章。</description>",
         ),
     }
     url = f"{desk.site.url}/x.xml"
-    report = desk.crawl("feed", "-a", f"url={url}", "-a", "name=x", "-s", "NEWS_MAX_TEXT=500")
+    bounds = ["-s", "NEWS_MAX_TEXT=500", "-s", "NEWS_MAX_PAGE=1300000"]
+    report = desk.crawl("feed", "-a", f"url={url}", "-a", "name=x", *bounds)
     counts = report["sources"]["x"]
     reasons = {each["reason"] for each in counts["refused"] + counts["warnings"]}
     assert reasons >= {
@@ -32,10 +35,12 @@ def test_overlong_fields_and_pages_cost_their_own_article(desk):
         "body holds 600 characters, more than 500 (NEWS_MAX_TEXT)",
         "written from the feed's own text: more than 2000 attributes in one element"
         " (NEWS_MAX_ATTRIBUTES)",
+        "written from the feed's own text: a page of 1300013 characters, more than 1300000"
+        " (NEWS_MAX_PAGE)",
         "written from the feed's own text: elements nested more than 1000 deep (NEWS_MAX_DEPTH)",
     }
     titles = {parse_post(data).article.title for data in desk.files("posts").values()}
-    assert titles == {"丙", "丁", "戊"}
+    assert titles == {"丙", "丁", "戊", "己"}
     # Nothing else is to come of what was refused, so an unchanged feed is not read again.
-    again = desk.crawl("feed", "-a", f"url={url}", "-a", "name=x", "-s", "NEWS_MAX_TEXT=500")
+    again = desk.crawl("feed", "-a", f"url={url}", "-a", "name=x", *bounds)
     assert again["sources"]["x"]["conditional"] == 1

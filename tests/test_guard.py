@@ -13,6 +13,7 @@ from contextlib import suppress
 from datetime import datetime
 from ipaddress import ip_address
 from time import monotonic
+from types import SimpleNamespace
 from typing import ClassVar
 from xml.sax.saxutils import escape
 
@@ -23,11 +24,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from scrapy.utils.test import get_crawler
 from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
 
 from crawler.addresses import is_public, read_origin, refuse_address
 from crawler.decoding import decode_body, zstd
-from crawler.downloads import GuardedPool
+from crawler.downloads import ROOM_BYTES, GuardedPool, Room
 from crawler.errors import CutError, TooLargeError
 from crawler.middlewares import AddressGuard, AddressRefused
 from crawler.posts import parse_post
@@ -619,6 +621,60 @@ def test_response_that_is_too_large_is_named_and_asked_for_once(desk, server):
             "written from the feed's own text: larger than NEWS_MAX_BYTES, 100000"
         )
     assert len(server.asked) == 2 + 3
+
+
+def test_large_bodies_wait_for_each_other_and_all_arrive():
+    class Body:
+        def __init__(self):
+            self.transport = self
+            self.goes = True
+
+        def pauseProducing(self):
+            self.goes = False
+
+        def resumeProducing(self):
+            self.goes = True
+
+    slot = SimpleNamespace(active_size=0)
+    engine = SimpleNamespace(scraper=SimpleNamespace(slot=slot))
+    clock = Clock()
+    room = Room(SimpleNamespace(engine=engine), clock)
+    large, larger, small = bodies = Body(), Body(), Body()
+    third = ROOM_BYTES // 3
+    for body, size in ((large, third), (larger, third + 1), (small, third)):
+        room.grow(body, size)
+    assert [body.goes for body in bodies] == [True, False, True]
+    room.grow(large, third + 2)  # what was under way
+    assert [body.goes for body in bodies] == [False, False, True]
+    room.grow(small, ROOM_BYTES)  # one always goes on
+    clock.pump([0.5, 0.5])
+    assert [body.goes for body in bodies] == [False, False, True]
+    room.leave(small)
+    slot.active_size = ROOM_BYTES  # it is being read
+    clock.pump([0.5, 0.5])
+    assert [body.goes for body in bodies] == [False, False, True]
+    slot.active_size = 0
+    clock.pump([0.5])
+    assert larger.goes
+    room.leave(larger)
+    clock.pump([0.5])
+    assert large.goes
+    room.leave(large)
+    clock.pump([0.5])
+    assert not clock.getDelayedCalls()
+
+
+def test_large_bodies_that_wait_arrive_whole(desk, server):
+    page = reply("x" * (ROOM_BYTES // 3))
+    pages = {f"/{number}": page for number in range(4)}
+    server.answers = pages | {"/feed.xml": rss({path: server.url + path for path in pages})}
+    report = crawl(desk, server, "-s", "NEWS_MAX_SECONDS=20")
+    reasons = {warning["reason"] for warning in report["sources"]["here"]["warnings"]}
+    size = ROOM_BYTES // 3
+    assert reasons == {
+        f"written from the feed's own text: a page of {size} characters,"
+        " more than 8000000 (NEWS_MAX_PAGE)"
+    }
 
 
 @pytest.mark.parametrize("name", ["gzip", "deflate", "br", "zstd"])

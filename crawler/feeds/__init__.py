@@ -98,6 +98,7 @@ def parse_feed(
     timezone: str = "Asia/Shanghai",
     now: datetime | None = None,
     max_entries: int = 200_000,
+    max_page: int = 8_000_000,
     max_depth: int = 200,
     max_attributes: int = 2_000,
     max_bytes: int = 64 << 20,
@@ -126,6 +127,7 @@ def parse_feed(
             timezone=timezone,
             now=now,
             max_entries=max_entries,
+            max_page=max_page,
             max_depth=max_depth,
             max_attributes=max_attributes,
         )

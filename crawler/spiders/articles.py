@@ -224,6 +224,7 @@ class Articles:
             timezone=self.source.timezone,
             now=response_time(response),
             listed_at=listed_at,
+            max_page=self._options.max_page,
             max_depth=self._options.max_depth,
             max_attributes=self._options.max_attributes,
         )

@@ -418,6 +418,7 @@ class Visit:
                 timezone=self.source.timezone,
                 now=response_time(response),
                 max_entries=self._options.max_entries,
+                max_page=self._options.max_page,
                 max_depth=self._options.max_depth,
                 max_attributes=self._options.max_attributes,
                 max_bytes=self._options.max_bytes,
