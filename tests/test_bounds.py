@@ -44,3 +44,15 @@ def test_overlong_fields_and_pages_cost_their_own_article(desk):
     # Nothing else is to come of what was refused, so an unchanged feed is not read again.
     again = desk.crawl("feed", "-a", f"url={url}", "-a", "name=x", *bounds)
     assert again["sources"]["x"]["conditional"] == 1
+
+
+def test_indexes_of_indexes_end(desk):
+    for page in ("", *(f"-{number}" for number in range(60))):
+        links = (f"http://site.example/index{page}-{number}.xml" for number in range(60))
+        maps = "".join(f"<sitemap><loc>{link}</loc></sitemap>" for link in links)
+        desk.site.overlay[f"/index{page}.xml"] = f"<sitemapindex>{maps}</sitemapindex>".encode()
+    url = f"{desk.site.url}/index.xml"
+    report = desk.crawl("feed", "-a", f"url={url}", "-a", "name=x", status=1)
+    assert sum(host["requests"] for host in report["hosts"].values()) == 1 + 1 + 50
+    reasons = [each["reason"] for each in report["sources"]["x"]["refused"]]
+    assert reasons == ["more than 50 sitemaps of one feed"] * 50
