@@ -605,6 +605,21 @@ def test_feed_comes_whole_or_not_at_all_and_is_met_again(desk, server):
     assert (report["feeds"], report["conditional"], report["new"]) == (2, 0, 1)
 
 
+def test_error_pages_are_no_articles(desk, server):
+    pages = {
+        "/failed": "<title>502 Bad Gateway</title><h1>502 Bad Gateway</h1>"
+        + "<p>请稍后再试。" * 30,
+        "/gone": "<title>404 Not Found</title><h1>页面不存在</h1>" + "<p>您访问的页面不存在。" * 30,
+    }
+    server.answers = {path: reply(page) for path, page in pages.items()}
+    server.answers["/feed.xml"] = rss({path: server.url + path for path in pages})
+    counts = crawl(desk, server)["sources"]["here"]
+    assert (counts["new"], counts["partial"], counts["refused_count"]) == (1, 1, 1)
+    server.answers["/failed"] = reply(PAGE.format("/failed"))
+    counts = crawl(desk, server)["sources"]["here"]
+    assert (counts["conditional"], counts["new"], counts["unchanged"]) == (0, 1, 1)
+
+
 def test_response_that_is_too_large_is_named_and_asked_for_once(desk, server):
     server.answers = {
         "/poured": pour(b"Content-Type: text/html\r\n\r\n", b"x" * 9999),
