@@ -53,6 +53,7 @@ class Options:
     max_text: int
     max_seconds: int
     max_source_seconds: float
+    max_pages: int
     max_retry_after: float
     max_crawl_delay: float
     backoff: float
@@ -182,6 +183,7 @@ def read_options(settings: BaseSettings) -> Options:
         max_text=_positive(settings, "NEWS_MAX_TEXT"),
         max_seconds=_positive(settings, "NEWS_MAX_SECONDS"),
         max_source_seconds=_seconds(settings, "NEWS_MAX_SOURCE_SECONDS"),
+        max_pages=_positive(settings, "NEWS_MAX_PAGES"),
         max_retry_after=_seconds(settings, "NEWS_MAX_RETRY_AFTER"),
         max_crawl_delay=_seconds(settings, "NEWS_MAX_CRAWL_DELAY"),
         backoff=_seconds(settings, "NEWS_BACKOFF"),

@@ -56,3 +56,19 @@ def test_indexes_of_indexes_end(desk):
     assert sum(host["requests"] for host in report["hosts"].values()) == 1 + 1 + 50
     reasons = [each["reason"] for each in report["sources"]["x"]["refused"]]
     assert reasons == ["more than 50 sitemaps of one feed"] * 50
+
+
+def test_pages_beyond_the_bound_come_with_the_next_run(desk):
+    names = [f"p{number}" for number in range(5)]
+    items = (
+        f"<guid>{name}</guid><title>甲{name}</title><link>http://site.example/{name}.html</link>"
+        for name in names
+    )
+    desk.site.overlay = {f"/{name}.html": f"<p>{name}{'好文章。' * 40}".encode() for name in names}
+    desk.site.overlay["/x.xml"] = rss(*items)
+    new = []
+    for _ in range(3):
+        arguments = ["-a", f"url={desk.site.url}/x.xml", "-a", "name=x"]
+        counts = desk.crawl("feed", *arguments, "-s", "NEWS_MAX_PAGES=3")["sources"]["x"]
+        new.append((counts["new"], len(counts["warnings"]), counts["conditional"]))
+    assert new == [(3, 1, 0), (2, 0, 0), (0, 0, 1)]

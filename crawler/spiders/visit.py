@@ -105,6 +105,7 @@ class Visit:
         self._goes_on = goes_on
         self._zone = ZoneInfo(source.timezone)
         self._asked: dict[bytes, Asked] = {}
+        self._has_more = False
         # Lists that were asked for and are not read yet.
         self.lists_open = 0
         self._taken = 0
@@ -587,6 +588,16 @@ class Visit:
             self.report.removed += 1
             return None
         if not self._wanted.refresh and self._is_current(identity, digest):
+            return None
+        if len(self._asked) >= self._options.max_pages and not self._wanted.since:
+            if not self._has_more:
+                self._has_more = True
+                most = self._options.max_pages
+                self.report.warn(
+                    f"{most} pages asked for (NEWS_MAX_PAGES), the rest comes with the next run",
+                    listing.rule.url,
+                )
+            ticket.failed = True
             return None
         self._taken += 1
         ticket.open += 1
