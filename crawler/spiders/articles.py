@@ -207,7 +207,11 @@ class Articles:
         return has_clock == [False, True]
 
     def _read_text(self, response: Response) -> str:
-        """The decoded page. Raises PageError for what is no text."""
+        """The decoded page. Raises PageError for what is no text, or longer than any page."""
+        size, most = len(response.body), self._options.max_page
+        if size > 4 * most:
+            reason = f"a page of {size} bytes, more than {most} characters (NEWS_MAX_PAGE)"
+            raise PageError(reason, url=response.url)
         content_type = read_header(response, "Content-Type")
         check_is_text(response.body, url=response.url, content_type=content_type)
         decoded = decode_text(response.body, content_type=content_type, kind="html")
