@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from OpenSSL import SSL
+from OpenSSL.crypto import X509
 from scrapy import Request
 from scrapy.core.downloader.handlers.http11 import (
     HTTP11DownloadHandler,
@@ -26,7 +27,10 @@ from scrapy.exceptions import (
     ResponseDataLossError,
 )
 from scrapy.http import Response
+from service_identity import CertificateError as NoNameError
 from service_identity import VerificationError
+from service_identity.hazmat import DNS_ID, IPAddress_ID, verify_service_identity
+from service_identity.pyopenssl import extract_patterns
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.interfaces import (
     IOpenSSLClientConnectionCreator,
@@ -39,7 +43,7 @@ from twisted.web.client import HTTPConnectionPool
 from twisted.web.iweb import IPolicyForHTTPS
 from zope.interface import implementer
 
-from crawler.addresses import Origin, read_host
+from crawler.addresses import Origin, read_address, read_host
 from crawler.decoding import lacks_end
 from crawler.errors import CutError, DownloadError
 from crawler.middlewares import AddressGuard, TooLargeResponse
@@ -120,6 +124,8 @@ def _explain(error: DownloadFailedError) -> DownloadError:
         told = str(reason.value)
         if isinstance(reason.value, VerificationError):
             return CertificateError("certificate refused: it is another host's")
+        if isinstance(reason.value, NoNameError):
+            return CertificateError("certificate refused: it names no host")
         if isinstance(reason.value, SSL.Error):
             if "certificate" in told:
                 return CertificateError(f"certificate refused: {_say_ssl(reason.value)}")
@@ -193,7 +199,33 @@ class _Policy:
     def creatorForNetloc(self, hostname: bytes, port: int) -> Any:  # noqa: N802
         if (read_host(hostname.decode()), port) in self._find_guard().unverified:
             return _UnverifiedConnections(hostname)
-        return self._verified.creatorForNetloc(hostname, port)
+        return _VerifiedConnections(self._verified.creatorForNetloc(hostname, port), hostname)
+
+
+@implementer(IOpenSSLClientConnectionCreator)
+class _VerifiedConnections:
+    """Twisted's, but that a certificate without any name is refused: Twisted 26.10 logs that it has
+    none, and takes it for every host's."""
+
+    def __init__(self, verified: Any, hostname: bytes) -> None:
+        host = read_host(hostname.decode("ascii"))
+        self._verified = verified
+        self._wanted = DNS_ID(host) if read_address(host) is None else IPAddress_ID(host)
+
+    def clientConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:  # noqa: N802, N803
+        connection: SSL.Connection = self._verified.clientConnectionForTLS(tlsProtocol)
+
+        def verify(_: SSL.Connection, found: X509, error: int, depth: int, is_valid: int) -> bool:
+            if depth == 0 and is_valid:  # of those above it the chain is all there is to know
+                try:
+                    verify_service_identity(extract_patterns(found), [self._wanted], [])
+                except (VerificationError, NoNameError):
+                    tlsProtocol.failVerification(Failure())  # type: ignore[no-untyped-call]
+                    return False
+            return bool(is_valid)
+
+        connection.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, verify)
+        return connection
 
 
 @implementer(IOpenSSLClientConnectionCreator)

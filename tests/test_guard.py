@@ -9,7 +9,7 @@ import ssl
 import threading
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import datetime
 from ipaddress import ip_address
 from time import monotonic
@@ -726,12 +726,13 @@ def test_encoded_too_often_is_refused():
 # ---------------------------------------------------------------- certificates
 
 
-def make_context(folder, name):
-    """A server's TLS context whose certificate, signed by itself, is for ``name``."""
+def make_context(folder, name, *, is_named=True):
+    """A server's TLS context whose certificate, signed by itself, is for ``name``: as its common
+    name, and, where that counts, if ``is_named``."""
     key = ec.generate_private_key(ec.SECP256R1())
     who = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     alternative = x509.IPAddress(ip_address(name)) if name[0].isdigit() else x509.DNSName(name)
-    certificate = (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(who)
         .issuer_name(who)
@@ -739,9 +740,11 @@ def make_context(folder, name):
         .serial_number(1)
         .not_valid_before(datetime(2020, 1, 1))
         .not_valid_after(datetime(2080, 1, 1))
-        .add_extension(x509.SubjectAlternativeName([alternative]), critical=False)
-        .sign(key, hashes.SHA256())
     )
+    if is_named:
+        names = x509.SubjectAlternativeName([alternative])
+        builder = builder.add_extension(names, critical=False)
+    certificate = builder.sign(key, hashes.SHA256())
     pem = folder / f"{name}.pem"
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -772,3 +775,27 @@ def test_certificates_are_verified_but_where_a_source_says_otherwise(desk, tmp_p
         assert report["warnings"][0]["reason"].startswith("certificates are not verified")
         declare(desk, "other", f"{other.url}/feed.xml", more="verify_certificate = false")
         assert desk.crawl("other")["sources"]["other"]["feeds"] == 1
+
+
+def test_trusted_certificate_must_name_the_host(desk, tmp_path, monkeypatch):
+    contexts = {
+        "named": make_context(tmp_path, "127.0.0.1"),
+        "other": make_context(tmp_path, "other.example"),
+        "nameless": make_context(tmp_path, "nameless", is_named=False),
+    }
+    trusted = b"".join(path.read_bytes() for path in tmp_path.glob("*.pem"))
+    (tmp_path / "trusted.pem").write_bytes(trusted)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "trusted.pem"))
+    with ExitStack() as servers:
+        for name, context in contexts.items():
+            server = servers.enter_context(Server(context))
+            server.answers = {"/feed.xml": rss({name: ""})}
+            declare(desk, name, f"{server.url}/feed.xml")
+        desk.scrapy("harvest", *contexts, status=1)
+    sources = desk.report()["sources"]
+    assert {name: sources[name]["new"] for name in contexts} == {
+        "named": 1, "other": 0, "nameless": 0,
+    }  # fmt: skip
+    reasons = {name: [each["reason"] for each in sources[name]["refused"]] for name in contexts}
+    assert reasons["other"][0].startswith("certificate refused: it is another host's")
+    assert reasons["nameless"][0].startswith("certificate refused: it names no host")
