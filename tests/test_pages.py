@@ -595,6 +595,7 @@ ARTICLES = {
     "with a number": "<title>500亿元专项债发行</title><p>昨日",
     "about maintenance": "<title>多家券商系统维护中断引关注</title><p>昨日",
     "long": "<title>Access denied</title>" + "<p>一段很长的正文。" * 300,
+    "a way on": "<html><meta http-equiv=refresh content='0;url=/b'></html>",
     "a picture": "<html><body><img src=a.png></body></html>",
     "a script's": "<html><script>draw()</script></html>",
 }

@@ -54,7 +54,7 @@ def find_failure(text: str, *, title: str) -> tuple[str, bool] | None:
         ), False
     tree = LexborTree(text)
     seen = squeeze(" ".join(visible_texts(tree.root))).strip()
-    if not seen and not tree.root.css("script, img, iframe, video"):
+    if not seen and not tree.root.css("script, img, iframe, frame, video, meta[http-equiv]"):
         return "an empty page", False
     told = "".join(title.rstrip(".… ").split())
     if len(seen) > _MOST_TEXT or (told and told in "".join(seen.split())):
