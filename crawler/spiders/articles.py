@@ -191,7 +191,8 @@ class Articles:
         return [self._ask_part(parts, url) for url in others]
 
     def _find_failure(self, text: str, entry: Entry) -> tuple[str, bool] | None:
-        """What shows that the page is no article; where a rule says how one looks, that tells."""
+        """What shows that the page is no article. Where a rule says how one looks, that tells, but
+        for a page of nothing at all."""
         if text.strip() and any(rule.body != AUTO for rule in self.source.pages):
             return None
         return find_failure(text, title=entry.title)
