@@ -8,9 +8,11 @@ connection no name is looked up again.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from OpenSSL import SSL
+from OpenSSL.crypto import X509
 from scrapy import Request
 from scrapy.core.downloader.handlers.http11 import (
     HTTP11DownloadHandler,
@@ -25,7 +27,10 @@ from scrapy.exceptions import (
     ResponseDataLossError,
 )
 from scrapy.http import Response
+from service_identity import CertificateError as NoNameError
 from service_identity import VerificationError
+from service_identity.hazmat import DNS_ID, IPAddress_ID, verify_service_identity
+from service_identity.pyopenssl import extract_patterns
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.interfaces import (
     IOpenSSLClientConnectionCreator,
@@ -33,12 +38,12 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.ssl import CertificateOptions
 from twisted.python.failure import Failure
-from twisted.web._newclient import HEADER, STATUS
+from twisted.web._newclient import BODY, HEADER, STATUS
 from twisted.web.client import HTTPConnectionPool
 from twisted.web.iweb import IPolicyForHTTPS
 from zope.interface import implementer
 
-from crawler.addresses import Origin, read_host
+from crawler.addresses import Origin, read_address, read_host
 from crawler.decoding import lacks_end
 from crawler.errors import CutError, DownloadError
 from crawler.middlewares import AddressGuard, TooLargeResponse
@@ -47,6 +52,11 @@ from crawler.middlewares import AddressGuard, TooLargeResponse
 MOST_HEAD_BYTES = 256 * 1024
 # A connection that has not come about by now does not come about; the rest may take longer.
 CONNECT_SECONDS = 15.0
+# So much of large bodies is held at a time, those among them that are being read.
+ROOM_BYTES = 48 * 1024 * 1024
+# What is smaller needs nobody's leave.
+LARGE_BYTES = 1024 * 1024
+_LOOK_AGAIN_S = 0.2
 # Where the protocol leaves word that a server sent more than its Content-Length.
 _SURPLUS = "X-News-Surplus"
 
@@ -73,7 +83,7 @@ class Handler(HTTP11DownloadHandler):
         policy: Any = _Policy(self._contextFactory, self._find_guard)
         pool: Any = GuardedPool(reactor, persistent=True)  # type: ignore[no-untyped-call]
         pool.maxPersistentPerHost = self._pool.maxPersistentPerHost
-        pool._factory = _Factory
+        pool._factory = partial(_Factory, Room(crawler, reactor))
         pool.find_guard = self._find_guard
         pool.policy = self._contextFactory = policy
         pool.timeout_s = min(crawler.settings.getfloat("DOWNLOAD_TIMEOUT"), CONNECT_SECONDS)
@@ -114,6 +124,8 @@ def _explain(error: DownloadFailedError) -> DownloadError:
         told = str(reason.value)
         if isinstance(reason.value, VerificationError):
             return CertificateError("certificate refused: it is another host's")
+        if isinstance(reason.value, NoNameError):
+            return CertificateError("certificate refused: it names no host")
         if isinstance(reason.value, SSL.Error):
             if "certificate" in told:
                 return CertificateError(f"certificate refused: {_say_ssl(reason.value)}")
@@ -187,7 +199,33 @@ class _Policy:
     def creatorForNetloc(self, hostname: bytes, port: int) -> Any:  # noqa: N802
         if (read_host(hostname.decode()), port) in self._find_guard().unverified:
             return _UnverifiedConnections(hostname)
-        return self._verified.creatorForNetloc(hostname, port)
+        return _VerifiedConnections(self._verified.creatorForNetloc(hostname, port), hostname)
+
+
+@implementer(IOpenSSLClientConnectionCreator)
+class _VerifiedConnections:
+    """Twisted's, but that a certificate without any name is refused: Twisted 26.10 logs that it has
+    none, and takes it for every host's."""
+
+    def __init__(self, verified: Any, hostname: bytes) -> None:
+        host = read_host(hostname.decode("ascii"))
+        self._verified = verified
+        self._wanted = DNS_ID(host) if read_address(host) is None else IPAddress_ID(host)
+
+    def clientConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:  # noqa: N802, N803
+        connection: SSL.Connection = self._verified.clientConnectionForTLS(tlsProtocol)
+
+        def verify(_: SSL.Connection, found: X509, error: int, depth: int, is_valid: int) -> bool:
+            if depth == 0 and is_valid:  # of those above it the chain is all there is to know
+                try:
+                    verify_service_identity(extract_patterns(found), [self._wanted], [])
+                except (VerificationError, NoNameError):
+                    tlsProtocol.failVerification(Failure())  # type: ignore[no-untyped-call]
+                    return False
+            return bool(is_valid)
+
+        connection.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, verify)
+        return connection
 
 
 @implementer(IOpenSSLClientConnectionCreator)
@@ -201,13 +239,77 @@ class _UnverifiedConnections:
         return connection
 
 
+# ---------------------------------------------------------------- room for large bodies
+
+
+class Room:
+    """Lets a few large bodies arrive at a time, so that many hosts together take no more memory
+    than some. When it is full the largest wait, and small ones go on; one always does."""
+
+    def __init__(self, crawler: Crawler, clock: Any) -> None:
+        self._crawler = crawler
+        self._clock = clock
+        self._bytes: dict[_Protocol, int] = {}
+        self._waiting: set[_Protocol] = set()
+
+    def grow(self, body: _Protocol, size: int) -> None:
+        """Takes note that a body has got as large as that."""
+        self._bytes[body] = size
+        going = self._bytes.keys() - self._waiting
+        if body not in going or self._has_space():
+            return
+        if len(going) > 1 or self._count_read() >= ROOM_BYTES:
+            if not self._waiting:
+                self._look_later()
+            largest = max(going, key=self._bytes.__getitem__)
+            self._waiting.add(largest)
+            _transport(largest).pauseProducing()
+
+    def leave(self, body: _Protocol) -> None:
+        """Takes note that a body has ended."""
+        self._bytes.pop(body, None)
+        self._waiting.discard(body)
+
+    def _has_space(self) -> bool:
+        return self._count_read() + sum(self._bytes.values()) < ROOM_BYTES
+
+    def _count_read(self) -> int:
+        """The bytes of the responses that have arrived and are being read."""
+        slot = self._crawler.engine.scraper.slot
+        return slot.active_size if slot else 0
+
+    def _look_later(self) -> None:
+        self._clock.callLater(_LOOK_AGAIN_S, self._look)
+
+    def _look(self) -> None:
+        """Lets the smallest go on where there is space, or where nobody else does."""
+        if not self._waiting:
+            return
+        is_idle = len(self._waiting) == len(self._bytes) and self._count_read() < ROOM_BYTES
+        if is_idle or self._has_space():
+            smallest = min(self._waiting, key=self._bytes.__getitem__)
+            self._waiting.discard(smallest)
+            _transport(smallest).resumeProducing()
+        if self._waiting:
+            self._look_later()
+
+
+def _transport(body: _Protocol) -> Any:
+    return body.transport
+
+
 # ---------------------------------------------------------------- whole responses
 
 
 class _Protocol(_LenientHTTP11ClientProtocol):
-    """Scrapy's, but that header fields have a bound, and that it notes bytes behind the end that a
-    Content-Length set: Twisted closes such a connection and gives the cut body as if it were whole.
+    """Scrapy's, but that header fields have a bound, that large bodies ask for room, and that it
+    notes bytes behind the end that a Content-Length set: Twisted closes such a connection and gives
+    the cut body as if it were whole.
     """
+
+    def __init__(self, room: Room, quiescent: Any) -> None:
+        super().__init__(quiescent)  # type: ignore[no-untyped-call]
+        self._room = room
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802
         parser: Any = self._parser
@@ -218,9 +320,18 @@ class _Protocol(_LenientHTTP11ClientProtocol):
                 self._giveUp(Failure(NoResponse(reason)))  # type: ignore[no-untyped-call]
                 return
         super().dataReceived(data)  # type: ignore[no-untyped-call]
+        now: Any = self._parser
+        if now is not None and now is parser and now.state == BODY:
+            self._body_bytes += len(data)
+            if self._body_bytes > LARGE_BYTES:
+                self._room.grow(self, self._body_bytes)
+
+    def connectionLost(self, reason: Any) -> None:  # type: ignore[override] # noqa: N802
+        self._room.leave(self)
+        super().connectionLost(reason)  # type: ignore[no-untyped-call]
 
     def request(self, request: Any) -> Any:
-        self._head_bytes = 0
+        self._head_bytes = self._body_bytes = 0
         done = super().request(request)
         parser: Any = self._parser
         finish = parser.finisher
@@ -228,6 +339,7 @@ class _Protocol(_LenientHTTP11ClientProtocol):
         def finished(rest: bytes) -> None:
             if rest.strip() and parser.response.code not in parser.NO_BODY_CODES:
                 parser.headers.setRawHeaders(_SURPLUS, ["1"])
+            self._room.leave(self)
             finish(rest)
 
         parser.finisher = finished
@@ -235,5 +347,9 @@ class _Protocol(_LenientHTTP11ClientProtocol):
 
 
 class _Factory(_LenientHTTP11ClientFactory):
+    def __init__(self, room: Room, *arguments: Any) -> None:
+        super().__init__(*arguments)  # type: ignore[no-untyped-call]
+        self._room = room
+
     def buildProtocol(self, addr: Any) -> _Protocol:  # noqa: N802
-        return _Protocol(self._quiescentCallback)  # type: ignore[no-untyped-call]
+        return _Protocol(self._room, self._quiescentCallback)

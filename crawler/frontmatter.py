@@ -24,7 +24,7 @@ _WORDS = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null")
 # much is harmless, quoting too little changes the value.
 _NUMBER_OR_DATE = re.compile(
     r"[-+]?\.?[0-9][0-9A-Fa-f_,.:eExXoO+-]*|[0-9]{4}-[0-9]{1,2}-[0-9].*"
-    r"|\+\.inf",
+    r"|\+\.inf|[-+]?e[-+]?[0-9]+",  # the last for JavaScript's yaml in its 1.1
     re.IGNORECASE,
 )
 _KEY_LINE = re.compile(r"([A-Za-z_][A-Za-z0-9_-]*):(.*)")
@@ -60,7 +60,7 @@ def quote_if_needed(text: str) -> str:
         or ": " in text
         or " #" in text
         or text.lower() in _WORDS
-        or (text[0] in "+0123456789" and _NUMBER_OR_DATE.fullmatch(text))
+        or (text[0] in "+0123456789eE" and _NUMBER_OR_DATE.fullmatch(text))
         or "\ufeff" in text
     ):
         return quote_single(text)

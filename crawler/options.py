@@ -47,11 +47,13 @@ class Options:
     dry_run: DryRun
     max_entries: int
     max_bytes: int
+    max_page: int
     max_depth: int
     max_attributes: int
     max_text: int
     max_seconds: int
     max_source_seconds: float
+    max_pages: int
     max_retry_after: float
     max_crawl_delay: float
     backoff: float
@@ -175,11 +177,13 @@ def read_options(settings: BaseSettings) -> Options:
         dry_run=dry_run,
         max_entries=_positive(settings, "NEWS_MAX_ENTRIES"),
         max_bytes=_positive(settings, "NEWS_MAX_BYTES"),
+        max_page=_positive(settings, "NEWS_MAX_PAGE"),
         max_depth=_positive(settings, "NEWS_MAX_DEPTH"),
         max_attributes=_positive(settings, "NEWS_MAX_ATTRIBUTES"),
         max_text=_positive(settings, "NEWS_MAX_TEXT"),
         max_seconds=_positive(settings, "NEWS_MAX_SECONDS"),
         max_source_seconds=_seconds(settings, "NEWS_MAX_SOURCE_SECONDS"),
+        max_pages=_positive(settings, "NEWS_MAX_PAGES"),
         max_retry_after=_seconds(settings, "NEWS_MAX_RETRY_AFTER"),
         max_crawl_delay=_seconds(settings, "NEWS_MAX_CRAWL_DELAY"),
         backoff=_seconds(settings, "NEWS_BACKOFF"),

@@ -429,6 +429,9 @@ def _squeeze(text: str) -> str:
 # Both parsers take time that grows with the square of the depth and of the attributes of one
 # element (2 ns times the square). lexbor repeats every formatting element left open in each later
 # paragraph, as the HTML standard has it (300 in 6,000 paragraphs, 50 kB: 1.2 s and 620 MB).
+# A tree takes up to 25 times the memory of its characters, and some 400 bytes for each tag.
+MAX_PAGE = 8_000_000
+_SHARE = 40  # so many characters for each tag at most
 MAX_DEPTH = 200
 MAX_ATTRIBUTES = 2_000
 _LEFT_OPEN = 5  # pages may be as many times deeper: most leave elements open
@@ -458,14 +461,24 @@ _WORD = re.compile(r"[^\s\"'/=]+")
 
 
 def find_excess(
-    text: str, *, max_depth: int = MAX_DEPTH, max_attributes: int = MAX_ATTRIBUTES
+    text: str,
+    *,
+    max_page: int = MAX_PAGE,
+    max_depth: int = MAX_DEPTH,
+    max_attributes: int = MAX_ATTRIBUTES,
 ) -> str | None:
-    """Gives the reason why parsing this HTML would take too long, None when it would not.
+    """Gives the reason why parsing this HTML would take too much time or memory, None when it
+    would not.
 
-    Elements left open count, so five times ``max_depth`` is what is too deep. Costs some 30 µs for
-    a page of 38 kB; reads the tags one by one only in long documents.
+    A page may have ``max_page`` characters, and a tag for every forty of these. Elements left open
+    count, so five times ``max_depth`` is what is too deep. Costs some 30 µs for a page of 38 kB;
+    reads the tags one by one only in long documents.
     """
+    if len(text) > max_page:
+        return f"a page of {len(text)} characters, more than {max_page} (NEWS_MAX_PAGE)"
     count = text.count("<")
+    if count * _SHARE > max_page:
+        return f"a page of {count} tags, more than {max_page // _SHARE} (NEWS_MAX_PAGE)"
     if count * count > 4 * MAX_REPEATS:  # as many left open as there are paragraphs, at the worst
         formatting = _FORMATTING.findall(text)
         left_open = _find_depth([(tag[1:2], "") for tag in formatting])

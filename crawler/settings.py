@@ -20,11 +20,13 @@ NEWS_DRY_RUN = "off"
 # ---- bounds: what is over is refused by name -------------------------------------------------
 NEWS_MAX_ENTRIES = 200_000
 NEWS_MAX_BYTES = 64 * 1024 * 1024  # decoded; becomes DOWNLOAD_MAXSIZE
+NEWS_MAX_PAGE = 8_000_000  # characters of one HTML page, article or list
 NEWS_MAX_DEPTH = 200
 NEWS_MAX_ATTRIBUTES = 2_000  # of one element
 NEWS_MAX_TEXT = 1_000_000  # characters of one field
 NEWS_MAX_SECONDS = 120  # a response, from the first byte asked to the last; DOWNLOAD_TIMEOUT
 NEWS_MAX_SOURCE_SECONDS = 600  # a source's part of a run; no bound with -a since
+NEWS_MAX_PAGES = 20_000  # that a source asks for in a run; no bound with -a since
 
 # ---- an article's way ------------------------------------------------------------------------
 ITEM_PIPELINES = {

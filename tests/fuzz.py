@@ -39,6 +39,7 @@ from crawler.markup import convert
 from crawler.normalize import normalize
 from crawler.opml import name_source, parse_opml, render_opml, write_source
 from crawler.pages import extract_article
+from crawler.pages.failed import find_failure
 from crawler.posts import DIALECTS, escape_body, parse_post, render_post
 from crawler.probe import probe_document
 from crawler.selectors import (
@@ -203,6 +204,7 @@ def fuzz_lists(data: bytes) -> None:
 
 
 def fuzz_pages(data: bytes) -> None:
+    find_failure(text_of(data), title="")
     try:
         normalize(extract_article(data, url=URL, now=NOW))
     except PageError:

@@ -9,10 +9,11 @@ import ssl
 import threading
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import datetime
 from ipaddress import ip_address
 from time import monotonic
+from types import SimpleNamespace
 from typing import ClassVar
 from xml.sax.saxutils import escape
 
@@ -23,11 +24,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from scrapy.utils.test import get_crawler
 from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
 
 from crawler.addresses import is_public, read_origin, refuse_address
 from crawler.decoding import decode_body, zstd
-from crawler.downloads import GuardedPool
+from crawler.downloads import ROOM_BYTES, GuardedPool, Room
 from crawler.errors import CutError, TooLargeError
 from crawler.middlewares import AddressGuard, AddressRefused
 from crawler.posts import parse_post
@@ -603,6 +605,21 @@ def test_feed_comes_whole_or_not_at_all_and_is_met_again(desk, server):
     assert (report["feeds"], report["conditional"], report["new"]) == (2, 0, 1)
 
 
+def test_error_pages_are_no_articles(desk, server):
+    pages = {
+        "/failed": "<title>502 Bad Gateway</title><h1>502 Bad Gateway</h1>"
+        + "<p>请稍后再试。" * 30,
+        "/gone": "<title>404 Not Found</title><h1>页面不存在</h1>" + "<p>您访问的页面不存在。" * 30,
+    }
+    server.answers = {path: reply(page) for path, page in pages.items()}
+    server.answers["/feed.xml"] = rss({path: server.url + path for path in pages})
+    counts = crawl(desk, server)["sources"]["here"]
+    assert (counts["new"], counts["partial"], counts["refused_count"]) == (1, 1, 1)
+    server.answers["/failed"] = reply(PAGE.format("/failed"))
+    counts = crawl(desk, server)["sources"]["here"]
+    assert (counts["conditional"], counts["new"], counts["unchanged"]) == (0, 1, 1)
+
+
 def test_response_that_is_too_large_is_named_and_asked_for_once(desk, server):
     server.answers = {
         "/poured": pour(b"Content-Type: text/html\r\n\r\n", b"x" * 9999),
@@ -614,11 +631,66 @@ def test_response_that_is_too_large_is_named_and_asked_for_once(desk, server):
     report = crawl(desk, server, "-s", "RETRY_TIMES=2", "-s", "NEWS_MAX_BYTES=100000")
     counts = report["sources"]["here"]
     assert (counts["new"], counts["partial"], counts["refused_count"]) == (3, 3, 0)
-    for warning in counts["warnings"]:
-        assert warning["reason"].startswith(
+    told = [warning["reason"] for warning in counts["warnings"]]
+    for reason in [reason for reason in told if not reason.startswith("none of 3 pages")]:
+        assert reason.startswith(
             "written from the feed's own text: larger than NEWS_MAX_BYTES, 100000"
         )
     assert len(server.asked) == 2 + 3
+
+
+def test_large_bodies_wait_for_each_other_and_all_arrive():
+    class Body:
+        def __init__(self):
+            self.transport = self
+            self.goes = True
+
+        def pauseProducing(self):
+            self.goes = False
+
+        def resumeProducing(self):
+            self.goes = True
+
+    slot = SimpleNamespace(active_size=0)
+    engine = SimpleNamespace(scraper=SimpleNamespace(slot=slot))
+    clock = Clock()
+    room = Room(SimpleNamespace(engine=engine), clock)
+    large, larger, small = bodies = Body(), Body(), Body()
+    third = ROOM_BYTES // 3
+    for body, size in ((large, third), (larger, third + 1), (small, third)):
+        room.grow(body, size)
+    assert [body.goes for body in bodies] == [True, False, True]
+    room.grow(large, third + 2)  # what was under way
+    assert [body.goes for body in bodies] == [False, False, True]
+    room.grow(small, ROOM_BYTES)  # one always goes on
+    clock.pump([0.5, 0.5])
+    assert [body.goes for body in bodies] == [False, False, True]
+    room.leave(small)
+    slot.active_size = ROOM_BYTES  # it is being read
+    clock.pump([0.5, 0.5])
+    assert [body.goes for body in bodies] == [False, False, True]
+    slot.active_size = 0
+    clock.pump([0.5])
+    assert larger.goes
+    room.leave(larger)
+    clock.pump([0.5])
+    assert large.goes
+    room.leave(large)
+    clock.pump([0.5])
+    assert not clock.getDelayedCalls()
+
+
+def test_large_bodies_that_wait_arrive_whole(desk, server):
+    page = reply("x" * (ROOM_BYTES // 3))
+    pages = {f"/{number}": page for number in range(4)}
+    server.answers = pages | {"/feed.xml": rss({path: server.url + path for path in pages})}
+    report = crawl(desk, server, "-s", "NEWS_MAX_SECONDS=20")
+    reasons = {warning["reason"] for warning in report["sources"]["here"]["warnings"]}
+    size = ROOM_BYTES // 3
+    assert reasons - {"none of 4 pages could be had, all are written without their text"} == {
+        f"written from the feed's own text: a page of {size} characters,"
+        " more than 8000000 (NEWS_MAX_PAGE)"
+    }
 
 
 @pytest.mark.parametrize("name", ["gzip", "deflate", "br", "zstd"])
@@ -655,12 +727,13 @@ def test_encoded_too_often_is_refused():
 # ---------------------------------------------------------------- certificates
 
 
-def make_context(folder, name):
-    """A server's TLS context whose certificate, signed by itself, is for ``name``."""
+def make_context(folder, name, *, is_named=True):
+    """A server's TLS context whose certificate, signed by itself, is for ``name``: as its common
+    name, and, where that counts, if ``is_named``."""
     key = ec.generate_private_key(ec.SECP256R1())
     who = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     alternative = x509.IPAddress(ip_address(name)) if name[0].isdigit() else x509.DNSName(name)
-    certificate = (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(who)
         .issuer_name(who)
@@ -668,9 +741,11 @@ def make_context(folder, name):
         .serial_number(1)
         .not_valid_before(datetime(2020, 1, 1))
         .not_valid_after(datetime(2080, 1, 1))
-        .add_extension(x509.SubjectAlternativeName([alternative]), critical=False)
-        .sign(key, hashes.SHA256())
     )
+    if is_named:
+        names = x509.SubjectAlternativeName([alternative])
+        builder = builder.add_extension(names, critical=False)
+    certificate = builder.sign(key, hashes.SHA256())
     pem = folder / f"{name}.pem"
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -701,3 +776,27 @@ def test_certificates_are_verified_but_where_a_source_says_otherwise(desk, tmp_p
         assert report["warnings"][0]["reason"].startswith("certificates are not verified")
         declare(desk, "other", f"{other.url}/feed.xml", more="verify_certificate = false")
         assert desk.crawl("other")["sources"]["other"]["feeds"] == 1
+
+
+def test_trusted_certificate_must_name_the_host(desk, tmp_path, monkeypatch):
+    contexts = {
+        "named": make_context(tmp_path, "127.0.0.1"),
+        "other": make_context(tmp_path, "other.example"),
+        "nameless": make_context(tmp_path, "nameless", is_named=False),
+    }
+    trusted = b"".join(path.read_bytes() for path in tmp_path.glob("*.pem"))
+    (tmp_path / "trusted.pem").write_bytes(trusted)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "trusted.pem"))
+    with ExitStack() as servers:
+        for name, context in contexts.items():
+            server = servers.enter_context(Server(context))
+            server.answers = {"/feed.xml": rss({name: ""})}
+            declare(desk, name, f"{server.url}/feed.xml")
+        desk.scrapy("harvest", *contexts, status=1)
+    sources = desk.report()["sources"]
+    assert {name: sources[name]["new"] for name in contexts} == {
+        "named": 1, "other": 0, "nameless": 0,
+    }  # fmt: skip
+    reasons = {name: [each["reason"] for each in sources[name]["refused"]] for name in contexts}
+    assert reasons["other"][0].startswith("certificate refused: it is another host's")
+    assert reasons["nameless"][0].startswith("certificate refused: it names no host")

@@ -33,6 +33,7 @@ def read(document: str | bytes | object, max_entries: int = 1000, **rule) -> Fee
         timezone="Asia/Shanghai",
         now=NOW,
         max_entries=max_entries,
+        max_page=8_000_000,
         max_depth=200,
         max_attributes=2_000,
     )
@@ -489,6 +490,7 @@ def test_dates_that_none_of_the_rows_can_have_are_a_changed_layout():
         timezone="Asia/Shanghai",
         now=None,
         max_entries=100,
+        max_page=8_000_000,
         max_depth=200,
         max_attributes=2000,
     )

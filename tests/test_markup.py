@@ -57,7 +57,7 @@ def read_by_tree(html: str, *, lined: bool | None = None) -> tuple[str, list[str
 def squeeze(text: str) -> str:
     """What is left without any white space or invisible character."""
     return re.sub(
-        rf"[\s{re.escape(INDENT)}\x00-\x1f\x7f-\x9f\xad\u202a-\u202e\u2066-\u2069]", "", text
+        rf"[\s{re.escape(INDENT)}\x00-\x1f\x7f-\x9f\xad\u202a-\u202e\u2066-\u2069\ufffc]", "", text
     )
 
 
@@ -125,6 +125,10 @@ TEXTS = [
     ("invisible break points", "<p>a<wbr>b&shy;c</p>", "abc"),
     ("formula keeps text", "<math><mi>x</mi><mo>=</mo><mn>1</mn></math>", "x=1"),
     ("labels and buttons keep text", "<label>甲</label><button>乙</button>", "甲乙"),
+    ("stand-ins for objects", "<p>a\ufffcb&#65532;</p>", "ab"),
+    ("stand-ins in code", "<pre>a\ufffcb&#xfffc;</pre>", "ab"),
+    ("stand-ins in a table", "<table><tr><td>a\ufffcb</table>", "ab"),
+    ("stand-ins in a line", "a\ufffcb", "ab"),
     ("direction overrides and controls", "<p>a\u202eb\u2066c&#1;d\x7fe\ufffef</p>", "abcdef"),
     ("lone surrogate", "<p>a\ud800b</p>", "ab"),
     ("joined emoji", "<p>👨\u200d👩\u200d👧</p>", "👨\u200d👩\u200d👧"),
@@ -531,6 +535,7 @@ def test_image_attributes_are_given_decoded() -> None:
         ("　　甲\n\xa0乙", "甲\n乙"),
         ("• 甲\n  • 乙\n\tc\n a　", "• 甲\n  • 乙\n\tc\n a"),
         ("a\xa0b\x00\u202e\u200bc", "a b\u200bc"),
+        ("a\ufffcb", "ab"),
         ("<b>&lt;\n\u3000\n*", "<b>&lt;\n\n*"),
         ("甲\t\t乙", "甲\t\t乙"),
         ("", ""),
@@ -577,7 +582,20 @@ def test_markdown_is_read_like_a_renderer_would(markdown: str, text: str, html: 
 
 FRAGMENTS = [
     *"甲乙。“”*_`~[]()!<>&#+-=.:|\\{}$^'\"1 2a@€→é\n\t　\u200b\xa0",
-    *("  ", "&nbsp;", "&lt;", "&amp;", "lt;", "&#10;", "&#1;", "\x1e", "\u2028", "\u202e", "😀"),
+    *(
+        "  ",
+        "&nbsp;",
+        "&lt;",
+        "&amp;",
+        "lt;",
+        "&#10;",
+        "&#1;",
+        "\x1e",
+        "\u2028",
+        "\u202e",
+        "\ufffc",
+        "😀",
+    ),
     *("*ST", "1. ", "- ", "a_b", "```", "~~~", "===", "---", "{{ x }}", "{: .c}", "$$", "    "),
     *("http://e.example/a_b", "[x](javascript:x)", "[r]: x", "</x>", "<!-- c -->", "<x-y>"),
     *("<p>", "</p>", "<br>", "<br/>", "<div>", "</div>", "<h2>", "</h2>", "<hr>", "<center>"),

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from crawler.errors import NotAPageError, PageError
 from crawler.markup import to_text
 from crawler.pages import extract_article
+from crawler.pages.failed import find_failure
 from crawler.pages.noise import drop_noise
 from crawler.sources import load_sources
 from crawler.sources.rules import PageRule
@@ -567,3 +568,51 @@ def test_pages_of_wide_characters_are_no_binaries(name: str) -> None:
 def test_files_of_another_kind_are_no_pages(data: bytes) -> None:
     with pytest.raises(NotAPageError, match="not a page"):
         extract_article(data, url="https://a.example/a.pdf", content_type="text/html")
+
+
+# ------------------------------------------------------------------------------- error pages
+
+FAILED = {
+    "nothing": ("", "an empty page"),
+    "only tags": ("<html><body></body></html>", "an empty page"),
+    "an interface's word": ('{"code":500}', "no page: it begins '{\"code\":500}'"),
+    "nginx": ("<title>502 Bad Gateway</title><h1>502 Bad Gateway</h1><hr>nginx", "an error page: '502 Bad Gateway'"),
+    "IIS": ("<h1>HTTP Error 503. The service is unavailable.</h1>", "an error page: 'HTTP Error 503. The service is unavailable.'"),
+    "a gate": ("<title>Just a moment...</title><p>Enable JavaScript", "an error page: 'Just a moment...'"),
+    "a wall": ("<title>Access denied | a.example</title><p>You", "an error page: 'Access denied | a.example'"),
+    "a puzzle": ("<title>安全验证</title><p>请完成下方验证", "an error page: '安全验证'"),
+    "maintenance": ("<h1>系统维护中</h1><p>给您带来的不便敬请谅解", "an error page: '系统维护中'"),
+    "a database": ("<p>Error establishing a database connection", "an error page: it says 'Error establishing a database connection'"),
+}  # fmt: skip
+MISSING = {
+    "nginx": "<title>404 Not Found</title><hr>nginx",
+    "a site's own": "<title>页面不存在 - 某网</title><p>您访问的页面已被删除",
+    "a page that is not there": "<title>某网</title><h1>Page not found</h1>",
+    "a form": "<title>用户登录</title><form>请登录后阅读",
+}
+ARTICLES = {
+    "about such a page": "<title>502 Bad Gateway</title><h1>What 甲：乙丙丁 means</h1>",
+    "with a number": "<title>500亿元专项债发行</title><p>昨日",
+    "about maintenance": "<title>多家券商系统维护中断引关注</title><p>昨日",
+    "long": "<title>Access denied</title>" + "<p>一段很长的正文。" * 300,
+    "a way on": "<html><meta http-equiv=refresh content='0;url=/b'></html>",
+    "a picture": "<html><body><img src=a.png></body></html>",
+    "a script's": "<html><script>draw()</script></html>",
+}
+
+
+@pytest.mark.parametrize(("html", "reason"), FAILED.values(), ids=FAILED.keys())
+def test_error_page_is_known_as_one(html, reason):
+    assert find_failure(html, title="甲：乙丙丁") == (reason, False)
+
+
+@pytest.mark.parametrize("html", MISSING.values(), ids=MISSING.keys())
+def test_page_without_an_article_is_so_for_good(html):
+    reason, for_good = find_failure(html, title="甲：乙丙丁")
+    assert reason.startswith("a page without an article: ")
+    assert for_good
+
+
+@pytest.mark.parametrize("html", ARTICLES.values(), ids=ARTICLES.keys())
+def test_article_is_no_error_page(html):
+    assert find_failure(html, title="甲：乙丙丁") is None

@@ -251,6 +251,14 @@ HOSTILE = {
         "<p>" + "".join(f"<font x{n}>" for n in range(1_000)) + "</p>" + "<p>x</p>" * 5_000,
         "too many formatting elements left open",
     ),
+    "long (NEWS_MAX_PAGE)": (
+        "<p>" + "x" * 8_000_000,
+        "a page of 8000003 characters, more than 8000000 (NEWS_MAX_PAGE)",
+    ),
+    "many tags (NEWS_MAX_PAGE)": (
+        "<p>" * 200_001,
+        "a page of 200001 tags, more than 200000 (NEWS_MAX_PAGE)",
+    ),
     "many bodies": (
         "".join(f"<body a{n}=1>" for n in range(20_000)),
         "more than 100 html or body elements",

@@ -15,6 +15,7 @@ import re
 import zlib
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from sys import getsizeof
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
 __all__ = ["parse_feed"]
 
+# Text with one character beyond U+FFFF takes four bytes for each in memory, and what is read of it
+# again as much.
+_MAX_WIDE = 24 * 1024 * 1024
 # How far into a document its root element may begin: licences in comments, warnings of PHP.
 _PROLOG_BYTES = 1 << 18
 
@@ -77,6 +81,7 @@ class _Bounds:
     zone: tzinfo
     now: datetime | None
     max_entries: int
+    max_page: int
     max_depth: int
 
 
@@ -98,6 +103,7 @@ def parse_feed(
     timezone: str = "Asia/Shanghai",
     now: datetime | None = None,
     max_entries: int = 200_000,
+    max_page: int = 8_000_000,
     max_depth: int = 200,
     max_attributes: int = 2_000,
     max_bytes: int = 64 << 20,
@@ -126,11 +132,12 @@ def parse_feed(
             timezone=timezone,
             now=now,
             max_entries=max_entries,
+            max_page=max_page,
             max_depth=max_depth,
             max_attributes=max_attributes,
         )
     else:
-        bounds = _Bounds(url, ZoneInfo(timezone), now, max_entries, max_depth)
+        bounds = _Bounds(url, ZoneInfo(timezone), now, max_entries, max_page, max_depth)
         feed = _read(data, content_type, bounds)
     feed.cut = feed.cut or cut
     return feed
@@ -138,6 +145,9 @@ def parse_feed(
 
 def _read(data: bytes, content_type: str | None, bounds: _Bounds) -> Feed:
     kind = _recognise(data)
+    if kind == "html" and len(data) > 4 * bounds.max_page:
+        reason = f"a page of {len(data)} bytes, more than {bounds.max_page} characters"
+        raise LimitError(f"{reason} (NEWS_MAX_PAGE)", url=bounds.url)
     failure = ""
     if kind == "xml" and claims_utf8(data, content_type=content_type, kind=kind):
         # Most feeds are UTF-8 and well-formed: the parser checks both at no cost.
@@ -151,6 +161,9 @@ def _read(data: bytes, content_type: str | None, bounds: _Bounds) -> Feed:
     if not charset.whole:
         failure = ""  # it may have been no more than the bytes
     decoded = decode(data, charset)
+    if len(decoded.text) > _MAX_WIDE and getsizeof(decoded.text) > 3 * len(decoded.text):
+        reason = f"more than {_MAX_WIDE} characters, some beyond U+FFFF (NEWS_MAX_BYTES)"
+        raise LimitError(reason, url=bounds.url)
     if kind == "json":
         feed = read_json_feed(
             decoded.text,

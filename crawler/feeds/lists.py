@@ -99,6 +99,7 @@ def read_rows(
     timezone: str,
     now: datetime | None,
     max_entries: int,
+    max_page: int,
     max_depth: int,
     max_attributes: int,
 ) -> Feed:
@@ -109,8 +110,8 @@ def read_rows(
     that match nothing at all, are in ``Feed.problems``: such a list has changed its layout.
 
     Raises FeedError for a document that is not what the rule says or a rule that cannot be read,
-    LimitError for more than ``max_entries`` rows and for what is deeper than ``max_depth`` or has
-    more than ``max_attributes`` in one element.
+    LimitError for more than ``max_entries`` rows and for HTML of more than ``max_page`` characters,
+    deeper than ``max_depth`` or with more than ``max_attributes`` in one element.
     """
     decoded = decode_text(
         data, content_type=content_type, kind="json" if rule.format == "json" else "html"
@@ -127,7 +128,9 @@ def read_rows(
     elif is_json:
         raise FeedError(f"found JSON, expected HTML with rows {rule.rows!r}", url=url)
     else:
-        excess = find_excess(decoded.text, max_depth=max_depth, max_attributes=max_attributes)
+        excess = find_excess(
+            decoded.text, max_page=max_page, max_depth=max_depth, max_attributes=max_attributes
+        )
         if excess:
             raise LimitError(excess, url=url)
         found = _read_html(decoded.text, url, rule)

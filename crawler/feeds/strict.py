@@ -19,6 +19,8 @@ _PIECE = 1 << 16
 # How many tags and attributes may stand without an entry. libxml2 takes about 100 bytes for each,
 # so this is 100 MB; the longest article seen had some 4,000.
 _MAX_PARTS = 1_000_000
+# A field takes four bytes for each of its characters, if one of them is beyond U+FFFF.
+_MAX_ENTRY_BYTES = 24 * 1024 * 1024
 _HIDDEN = re.compile(rb"<!(--|\[CDATA\[)")
 _ENTRY_START = re.compile(rb"<(?:[A-Za-z_][\w.-]{0,40}:)?(?:item|entry)[\s>]", re.IGNORECASE)
 _ENTRY_END = re.compile(rb"</(?:[A-Za-z_][\w.-]{0,40}:)?(?:item|entry)\s{0,9}>", re.IGNORECASE)
@@ -55,7 +57,7 @@ def read_strictly(
     names = reader.names
     previous: etree._Element | None = None
     parts = counted = 0  # roughly, since ``since``; and exactly, before it
-    since = begin
+    since = last = begin
     view = memoryview(data)
     try:
         for start in range(begin, len(data), _PIECE):
@@ -73,8 +75,11 @@ def read_strictly(
                     previous = found
                     entries += 1
             if entries:
-                parts, counted, since = 0, 0, start
+                parts, counted, since, last = 0, 0, start, start
                 continue
+            if start - last > _MAX_ENTRY_BYTES:
+                reason = f"an entry of more than {_MAX_ENTRY_BYTES} bytes (NEWS_MAX_TEXT)"
+                raise LimitError(reason, url=url)
             parts += piece.count(b"<") + piece.count(b"=")
             if counted + parts > _MAX_PARTS:
                 found_parts, since = _count_parts(data, since, min(start + _PIECE, len(data)))

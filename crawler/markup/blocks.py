@@ -19,10 +19,11 @@ INDENT: Final = (
     "\u200a\u200b\u200c\u200d\u200e\u200f\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
 )
 
-# Control characters, soft hyphens, byte order marks, direction overrides and noncharacters: nobody
-# sees them, some of them hide or reorder what is seen.
+# Control characters, soft hyphens, byte order marks, direction overrides, stand-ins for objects and
+# noncharacters: nobody sees them, some of them hide or reorder what is seen. A stand-in (U+FFFC) is
+# what Hexo marks its own places with: "<!--swig", one and a number ends a whole build.
 _UNSEEN = re.compile(
-    "[\x00-\x08\x0e-\x1f\x7f-\x9f\xad\u202a-\u202e\u2066-\u2069\ufeff\ufdd0-\ufdef\ufff9-\ufffb\ufffe\uffff"
+    "[\x00-\x08\x0e-\x1f\x7f-\x9f\xad\u202a-\u202e\u2066-\u2069\ufeff\ufdd0-\ufdef\ufff9-\ufffc\ufffe\uffff"
     "\ud800-\udfff]"
 )
 _SPACES = re.compile("[ \t\n\v\f\r\xa0\u2028\u2029]+")
@@ -91,6 +92,11 @@ class Block:
     rows: Sequence[Sequence[Cell]] = ()
 
 
+def is_seen(text: str) -> bool:
+    """Tells whether a line has nothing to be squeezed out of it but blanks; cheap to ask."""
+    return text.isprintable() and "\ufffc" not in text
+
+
 def squeeze(text: str) -> str:
     """Gives running text with its white space collapsed and without unseen characters.
 
@@ -122,7 +128,7 @@ def tidy_lines(text: str) -> str:
     """
     if (
         # Tidy text is known at a glance: of all blanks only U+0020 is printable.
-        text.replace("\n", "").isprintable()
+        is_seen(text.replace("\n", ""))
         and not text.startswith("\n")
         and not text.endswith((" ", "\n"))
         and " \n" not in text

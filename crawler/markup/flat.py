@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from html import unescape
 from typing import Final
 
-from crawler.markup.blocks import INDENT, squeeze, trim_lines
+from crawler.markup.blocks import INDENT, is_seen, squeeze, trim_lines
 from crawler.markup.links import clean_web_url
 from crawler.markup.walk import PickImage, is_plain_style
 
@@ -127,4 +127,4 @@ def _list_paragraphs(text: str) -> Iterator[str]:
 
 def _tidy(line: str) -> str:
     line = line.strip(INDENT)
-    return line if line.isprintable() and "  " not in line else trim_lines(squeeze(line))
+    return line if is_seen(line) and "  " not in line else trim_lines(squeeze(line))

@@ -25,6 +25,7 @@ from crawler.markup.blocks import (
     Open,
     Path,
     Token,
+    is_seen,
     squeeze,
     squeeze_lines,
     tidy_lines,
@@ -245,7 +246,7 @@ class Walker:
                 text = node.text_content or ""
                 if tiny and tiny[-1] == len(stack) - 1:
                     pass
-                elif text.isprintable() and self._kind != "pre":
+                elif is_seen(text) and self._kind != "pre":
                     tokens.append(text)
                 else:
                     self._add_text(text)
@@ -465,7 +466,7 @@ class Walker:
         else:
             if not tokens:  # what indents a paragraph is trimmed in any case
                 text = text.lstrip(INDENT)
-            if not text.isprintable():
+            if not is_seen(text):
                 text = squeeze(text)
         if text:
             tokens.append(text)

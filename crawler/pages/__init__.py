@@ -16,7 +16,7 @@ from crawler.encoding import decode_text, find_charset
 from crawler.errors import NotAPageError, PageError
 from crawler.pages.generic import extract_generic
 from crawler.pages.rules import Page, extract_by_rules
-from crawler.selectors import MAX_ATTRIBUTES, MAX_DEPTH, find_excess
+from crawler.selectors import MAX_ATTRIBUTES, MAX_DEPTH, MAX_PAGE, find_excess
 from crawler.sources.rules import PageRule
 
 __all__ = ["Page", "check_is_text", "extract_article", "read_page"]
@@ -77,16 +77,19 @@ def read_page(
     timezone: str = "Asia/Shanghai",
     now: datetime | None = None,
     listed_at: datetime | None = None,
+    max_page: int = MAX_PAGE,
     max_depth: int = MAX_DEPTH,
     max_attributes: int = MAX_ATTRIBUTES,
 ) -> Page:
     """Gives article, rule and further pages of a page that is decoded already.
 
     ``listed_at`` is the date that the feed tells, for the era of pages that name none. A page over
-    ``max_depth`` or ``max_attributes`` (``find_excess``) is refused with PageError. The other
-    arguments and the errors are those of ``extract_article``.
+    ``max_page``, ``max_depth`` or ``max_attributes`` (``find_excess``) is refused with PageError.
+    The other arguments and the errors are those of ``extract_article``.
     """
-    excess = find_excess(text, max_depth=max_depth, max_attributes=max_attributes)
+    excess = find_excess(
+        text, max_page=max_page, max_depth=max_depth, max_attributes=max_attributes
+    )
     if excess:
         raise PageError(excess, url=url)
     rules = (rule,) if isinstance(rule, PageRule) else tuple(rule or ())

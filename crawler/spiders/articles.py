@@ -28,6 +28,7 @@ from crawler.items import NewsItem, Ticket
 from crawler.middlewares import make_request
 from crawler.options import Options
 from crawler.pages import Page, check_is_text, read_page
+from crawler.pages.failed import find_failure
 from crawler.pages.generic import complete_title
 from crawler.pages.noise import drop_noise
 from crawler.report import SourceReport
@@ -142,10 +143,12 @@ class Articles:
             text = self._read_text(response)
         except PageError as error:
             return self._write_partial(asked, error.reason, response.url)
-        if not text.strip():
-            # A server out of breath answers so, with status 200.
+        if failure := self._find_failure(text, entry):
+            reason, for_good = failure
+            if for_good:
+                return self._write_partial(asked, reason, response.url)
             self._give_up(asked)
-            self.report.refuse("an empty page; to be tried again next run", response.url)
+            self.report.refuse(f"{reason}; to be tried again next run", response.url)
             return None
         try:
             page = self._read_page(text, response, self.source.pages, entry.published)
@@ -187,6 +190,13 @@ class Articles:
         parts = _Parts(asked, item, page.rule, dict.fromkeys(others))
         return [self._ask_part(parts, url) for url in others]
 
+    def _find_failure(self, text: str, entry: Entry) -> tuple[str, bool] | None:
+        """What shows that the page is no article. Where a rule says how one looks, that tells, but
+        for a page of nothing at all."""
+        if text.strip() and any(rule.body != AUTO for rule in self.source.pages):
+            return None
+        return find_failure(text, title=entry.title)
+
     def _is_vaguer(self, page: Page, entry: Entry) -> bool:
         """Tells whether the page's date was guessed and is a day alone (at the top of many pages
         today's stands), where the feed tells a time of day."""
@@ -198,7 +208,11 @@ class Articles:
         return has_clock == [False, True]
 
     def _read_text(self, response: Response) -> str:
-        """The decoded page. Raises PageError for what is no text."""
+        """The decoded page. Raises PageError for what is no text, or longer than any page."""
+        size, most = len(response.body), self._options.max_page
+        if size > 4 * most:
+            reason = f"a page of {size} bytes, more than {most} characters (NEWS_MAX_PAGE)"
+            raise PageError(reason, url=response.url)
         content_type = read_header(response, "Content-Type")
         check_is_text(response.body, url=response.url, content_type=content_type)
         decoded = decode_text(response.body, content_type=content_type, kind="html")
@@ -224,6 +238,7 @@ class Articles:
             timezone=self.source.timezone,
             now=response_time(response),
             listed_at=listed_at,
+            max_page=self._options.max_page,
             max_depth=self._options.max_depth,
             max_attributes=self._options.max_attributes,
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -68,7 +68,8 @@ BIG_DOCUMENT = 256 * 1024
 _BIG_DOCUMENTS = asyncio.Lock()
 # After so many entries others have their turn, also where all of them are known already.
 ENTRIES_AT_ONCE = 256
-# An index may list thousands of sitemaps; the newest come first or the operator names one.
+# Of one feed. An index may list thousands of sitemaps; the newest come first or the operator names
+# one.
 MOST_FOLLOWED = 50
 # Pages of a list that a run reads at most: where the rule names no number, and where the operator
 # asks for articles since a day.
@@ -104,6 +105,7 @@ class Visit:
         self._goes_on = goes_on
         self._zone = ZoneInfo(source.timezone)
         self._asked: dict[bytes, Asked] = {}
+        self._has_more = False
         # Lists that were asked for and are not read yet.
         self.lists_open = 0
         self._taken = 0
@@ -130,6 +132,7 @@ class Visit:
             hear=self._hear,
             warn_once=self._warn_once,
         )
+        self._followed: Counter[int] = Counter()
         self._warned: set[str] = set()
         unseen = [feed for feed in source.feeds if not feed.verified]
         unseen_pages = [page for page in source.pages if not page.verified]
@@ -418,6 +421,7 @@ class Visit:
                 timezone=self.source.timezone,
                 now=response_time(response),
                 max_entries=self._options.max_entries,
+                max_page=self._options.max_page,
                 max_depth=self._options.max_depth,
                 max_attributes=self._options.max_attributes,
                 max_bytes=self._options.max_bytes,
@@ -437,8 +441,15 @@ class Visit:
             self.report.feeds_failed += 1
             self.report.refuse("points to another document for the third time", response.url)
             return
-        urls = feed.advertised[: MOST_FOLLOWED if feed.format == "sitemapindex" else 1]
-        if len(urls) < len(feed.advertised) and feed.format == "sitemapindex":
+        most = 1
+        if feed.format == "sitemapindex":
+            most = MOST_FOLLOWED - self._followed[listing.number]
+        urls = feed.advertised[:most]
+        self._followed[listing.number] += len(urls)
+        if not urls:
+            self.report.feeds_failed += 1
+            self.report.refuse(f"more than {MOST_FOLLOWED} sitemaps of one feed", response.url)
+        elif len(urls) < len(feed.advertised) and feed.format == "sitemapindex":
             self.report.warn(f"{len(feed.advertised)} sitemaps, followed {len(urls)}", response.url)
         for url in urls:
             request = self._ask_list(Listing(replace(listing.rule, url=url), listing.number))
@@ -577,6 +588,16 @@ class Visit:
             self.report.removed += 1
             return None
         if not self._wanted.refresh and self._is_current(identity, digest):
+            return None
+        if len(self._asked) >= self._options.max_pages and not self._wanted.since:
+            if not self._has_more:
+                self._has_more = True
+                most = self._options.max_pages
+                self.report.warn(
+                    f"{most} pages asked for (NEWS_MAX_PAGES), the rest comes with the next run",
+                    listing.rule.url,
+                )
+            ticket.failed = True
             return None
         self._taken += 1
         ticket.open += 1
