@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
+import os
 import re
+import subprocess
+from importlib import import_module
 
 import pytest
+from scrapy.utils.project import get_project_settings
 
 import crawler
 from crawler import settings
@@ -13,6 +18,7 @@ from crawler.sources import FEED_KEYS, PAGE_KEYS, SOURCE_KEYS, read_source
 from crawler.spiders.feed import FeedSpider
 from crawler.spiders.posts import PostsSpider
 from crawler.spiders.source import SourceSpider
+from fixtures.site import Site
 from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")
@@ -98,3 +104,49 @@ def test_python_example_runs(tmp_path, monkeypatch):
     assert len(names["feed"].entries) > 1
     assert "morning" in names["sources"]
     assert names["page"].title == "题"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_stands_in_the_help_and_there(name):
+    command = import_module(f"crawler.commands.{name}").Command()
+    command.settings = get_project_settings()
+    parser = argparse.ArgumentParser(conflict_handler="resolve")
+    command.add_options(parser)
+    ours = [action for action in parser._actions if action.container.title != "Global Options"]
+    options = {option for action in ours for option in action.option_strings}
+    rows = re.findall(rf"(?m)^\| `scrapy {name}\b.*", README)
+    told = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", " ".join(rows)))
+    assert told <= options
+    words = README + " --help -h --output --overwrite-output"  # Scrapy's own and their long forms
+    for option in options - {"--pdb"}:
+        assert re.search(rf"(?<![\w-]){option}(?![\w-])", words), option
+
+
+def test_the_tour_can_be_walked(tmp_path):
+    """Types every line of the README's `sh` blocks, in order, in a folder like a checkout."""
+    script = "".join(re.findall(r"```sh\n(.*?)```", README, re.DOTALL))
+    start = "\npython -m fixtures.site &\n"
+    assert script.count(start) == 1
+    for path in ROOT.iterdir():
+        if path.name not in {"archive", "demo-archive", "my-sources", "site"}:
+            (tmp_path / path.name).symlink_to(path)
+    with Site() as site:  # what that line starts, at a port that is free
+        script = script.replace(start, "\n").replace("8907", site.url.rpartition(":")[2])
+        done = subprocess.run(
+            ["bash", "-euxo", "pipefail", "-c", script],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | {"no_proxy": "127.0.0.1"},
+        )
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    assert "Traceback" not in said
+    assert "tour: 6 new" in said  # of the dry run, and of the run
+    assert len(list(tmp_path.glob("archive/posts/jiangzhu/**/*.md"))) == 6
+    assert said.count("exit status 1\n") == 1  # of verify, for the damaged post
+    assert "1 healed" in said
+    assert len(list(tmp_path.glob("texts/**/*.txt"))) == 12
+    for name in ("articles.jsonl", "feeds.opml", "feeds/atom.xml", "report.html"):
+        assert (tmp_path / name).stat().st_size > 0
