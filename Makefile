@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test check site picture faults bench lock clean
+.PHONY: setup demo test check site pictures faults bench lock clean
 
 setup: $(VENV)/.ready
 
@@ -28,9 +28,9 @@ check: setup
 site: setup
 	$(BIN)/python -m fixtures.builders
 
-# The README's picture of such a site: needs chromium and the fonts of fonts-noto-cjk too.
-picture: setup
-	$(BIN)/python -m fixtures.builders --picture deploy/site.png
+# The README's pictures: needs chromium and the fonts of fonts-noto-cjk too.
+pictures: setup
+	$(BIN)/python -m fixtures.builders --pictures deploy
 
 # Every fault at every third file operation of a crawl, and killed reruns.
 faults: setup

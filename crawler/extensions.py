@@ -108,7 +108,7 @@ class RunReporter:
             elif source.feeds_failed:
                 logger.warning("%s: %s%s", name, source.summary(), told)
             else:
-                logger.info("%s: %s", name, source.summary())
+                logger.info("%s: %s%s", name, source.summary(), told)
             for key in _COUNTS:
                 stats.inc_value(f"news/{key}", getattr(source, key))
             stats.inc_value("news/refused", source.refused_count)
