@@ -249,7 +249,9 @@ def test_clock_may_be_set_between_and_during_crawls(desk):
         if path.is_file():
             desk.site.overlay["/" + str(path.relative_to(root))] = path.read_bytes()
     during = Fault(at=40, clock_s=second)  # in the middle of its file operations
-    assert crawl(desk.archive, sources, SOURCE, fault=during) == (0, "")
+    status, said = crawl(desk.archive, sources, SOURCE, fault=during)
+    assert status == 0
+    assert all("dates lie in the future" in line for line in said.splitlines()), said
     desk.site.overlay.clear()
     assert crawl(desk.archive, sources, SOURCE, fault=Fault(clock_s=first)) == (0, "")
     assert question(desk.archive) == []
