@@ -6,7 +6,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from hypothesis import settings
 
 from crawler.posts import parse_post
 from fixtures.site import Site
+from tests.warm import run_scrapy
 
 ROOT = Path(__file__).parents[1]
 EXPECTED = ROOT / "fixtures" / "expected"
@@ -54,27 +54,17 @@ class Desk:
         ``through_site`` makes the loopback site its proxy, which knows the hosts of the shipped
         sources.
         """
-        command = [sys.executable, "-m", "scrapy", arguments[0]]
-        command += [
-            "-s",
-            f"NEWS_ARCHIVE={self.archive}",
-            "-s",
-            f"NEWS_SOURCES={self.folder / 'sources'}",
-        ]
-        command += ["-s", "DOWNLOAD_DELAY=0", "-s", "RETRY_TIMES=0", *arguments[1:]]
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            cwd=ROOT,
-            check=False,
-            env={
-                key: value
-                for key, value in os.environ.items()
-                if not key.lower().endswith("_proxy")
-            }
-            | ({"http_proxy": self.site.url} if through_site else {}),
-        )
+        settings = [f"NEWS_ARCHIVE={self.archive}", f"NEWS_SOURCES={self.folder / 'sources'}"]
+        settings += ["DOWNLOAD_DELAY=0", "RETRY_TIMES=0"]
+        command = [arguments[0]]
+        command += [part for each in settings for part in ("-s", each)]
+        command += arguments[1:]
+        env = {
+            key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")
+        }
+        if through_site:
+            env["http_proxy"] = self.site.url
+        done = run_scrapy(command, cwd=ROOT, env=env)
         assert done.returncode == status, f"{command}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr, done.stderr
         return done

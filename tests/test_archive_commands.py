@@ -803,7 +803,7 @@ def test_export_command(desk):
     (desk.archive / records[1]["path"]).write_text("x")
     cursor = records[0]["cursor"]
     done = desk.scrapy("archive", "export", "--since", cursor, "--format", "csv", status=1)
-    assert done.stdout == ",".join(COLUMNS) + "\n"
+    assert done.stdout == ",".join(COLUMNS) + "\r\n"
     assert done.stderr == (
         f"scrapy archive: {records[1]['path']}: left out: changed: "
         "not the bytes that were written\n"
