@@ -2,65 +2,49 @@
 
 Glue: what a feed or a page says is read in the pure rooms; here it is asked for, in the order
 feed, entries, pages. A spider makes one visit or many. What becomes of an entry's page is the
-business of ``articles``.
+business of ``articles``, how the source is doing that of ``health``.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import suppress
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from hashlib import sha256
-from typing import Any, TypeVar
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from scrapy import Request
 from scrapy.http import Response
-from scrapy.spidermiddlewares.httperror import HttpError
 from twisted.python.failure import Failure
 
 from crawler.archive import Archive, Validator
 from crawler.archive.decide import identify
 from crawler.article import Entry, Feed
-from crawler.drift import FEW, IS_EMPTY, Watch, find_drift, learn, read_usual
-from crawler.errors import FeedError, HostGivenUpError
+from crawler.drift import FEW, IS_EMPTY
+from crawler.errors import FeedError
 from crawler.feeds import parse_feed
-from crawler.feeds.fields import DATES_WITHOUT_ZONE
-from crawler.feeds.lists import MATCHED_NOTHING, find_next_pages
+from crawler.feeds.lists import find_next_pages
 from crawler.feeds.whole import is_whole
 from crawler.items import NewsItem, Ticket
 from crawler.manners import SOURCE
 from crawler.middlewares import make_request
 from crawler.options import Options
-from crawler.report import NO_ISSUE, SourceReport
-from crawler.schedule import (
-    SourceState,
-    Span,
-    count_entries,
-    find_interval,
-    find_span,
-    read_freshness,
-    read_retry_after,
-    read_span,
-)
+from crawler.report import SourceReport
+from crawler.schedule import SourceState, read_freshness
 from crawler.sources import FeedRule, Source
 from crawler.spiders.arguments import Wanted
-from crawler.spiders.articles import CHARSET_GUESSED, NOT_SEEN, Articles, Asked, Listing
+from crawler.spiders.articles import NOT_SEEN, Articles, Asked, Listing
+from crawler.spiders.health import Health
 from crawler.spiders.responses import (
     is_missing,
     read_header,
     response_time,
     say_failure,
 )
-
-logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 # Documents from this size on are parsed off the reactor, so that other downloads go on meanwhile.
 BIG_DOCUMENT = 256 * 1024
@@ -76,10 +60,7 @@ MOST_FOLLOWED = 50
 LIST_PAGES = 10
 MOST_LIST_PAGES = 1_000
 MOST_DAYS = 1_000
-# Feeds and layouts of a source that are remembered, those met last: sitemaps come and go.
-_MOST_COUNTED = 100
 LIST_PRIORITY = 10_000
-_WEEKEND = (5, 6)
 
 
 class Visit:
@@ -109,31 +90,20 @@ class Visit:
         # Lists that were asked for and are not read yet.
         self.lists_open = 0
         self._taken = 0
-        self._watch = Watch()
-        self._before = archive.find_state(source.name)
-        self._counts: dict[str, list[int]] = {}
-        self._paged: dict[str, int] = {}
-        self._spans: dict[str, Span] = {}
-        # Lists for every day: which had an issue, and weekdays' pages that show none.
-        self._issues: set[int] = set()
-        self._without_rows: defaultdict[int, list[str]] = defaultdict(list)
-        self._absent: defaultdict[int, list[str]] = defaultdict(list)
-        self._fresh_s = 0
-        self._retry_after_s = 0
+        self._health = Health(source, report, archive.find_state(source.name))
         # Whoever asks for articles since a day has asked for something long.
         self._meta = {} if wanted.since else {SOURCE: source.name}
         self._articles = Articles(
             source,
             options=options,
             report=report,
-            watch=self._watch,
+            watch=self._health.watch,
             meta=self._meta,
             forget=self._forget,
-            hear=self._hear,
-            warn_once=self._warn_once,
+            hear=self._health.hear,
+            warn_once=self._health.warn_once,
         )
         self._followed: Counter[int] = Counter()
-        self._warned: set[str] = set()
         unseen = [feed for feed in source.feeds if not feed.verified]
         unseen_pages = [page for page in source.pages if not page.verified]
         report.verified = source.verified and not (unseen or unseen_pages)
@@ -222,13 +192,13 @@ class Visit:
         rule = listing.rule
         report.bytes += len(response.body)
         digest = sha256(response.body).digest()
-        self._fresh_s = max(self._fresh_s, read_freshness(read_header(response, "Cache-Control")))
+        self._health.note_freshness(read_freshness(read_header(response, "Cache-Control")))
         if listing.page == 1:
             known = self._find_validator(listing) if listing.was_whole else None
             if response.status == 304 or (known and known.body == digest):
                 report.feeds += 1
                 report.conditional += 1
-                self._issues.add(listing.number)
+                self._health.note_issue(listing)
                 return
         met_at = datetime.now(UTC)
         try:
@@ -236,7 +206,7 @@ class Visit:
         except FeedError as error:
             self._list_failed(listing, error.reason, response.url)
             return
-        self._note_problems(feed, listing, response.url)
+        self._health.note_problems(feed, listing, response.url)
         if feed.advertised and not feed.entries:
             for request in self._follow(feed, listing, response):
                 yield request
@@ -251,26 +221,19 @@ class Visit:
             if listing.page > 1:
                 self._settle(listing)  # the page behind the last one
             elif listing.day:
-                self._note_no_issue(listing, "rows match nothing", response.url)
+                self._health.note_no_issue(listing, "rows match nothing", response.url)
             else:
                 report.feeds_failed += 1
             return
         if listing.page == 1 and not listing.day and not rule.rows:
-            key = _key_of(rule)
-            self._counts[key], missing = count_entries(
-                self._before.feeds.get(key), len(feed.entries) + feed.skipped
-            )
+            missing = self._health.count_entries(rule, len(feed.entries) + feed.skipped)
             if missing:
                 self._list_failed(listing, f"{IS_EMPTY} {missing} entries were", response.url)
                 return
         if listing.page == 1:
             self._open(listing, response, feed, digest, met_at)
             report.feeds += 1
-            self._issues.add(listing.number)
-            span = find_span(entry.published for entry in feed.entries if entry.published)
-            if span:
-                self._spans[_key_of(rule)] = span
-            self._fresh_s = max(self._fresh_s, feed.ttl_s or 0)
+            self._health.note_feed(listing, feed)
         self._part_guids(feed, response.url)
         ticket = listing.ticket
         assert ticket is not None
@@ -311,7 +274,7 @@ class Visit:
         )
         rule = listing.rule
         if not rule.verified:
-            self._warn_once(f"feed {listing.number}: {NOT_SEEN}", response.url)
+            self._health.warn_once(f"feed {listing.number}: {NOT_SEEN}", response.url)
 
     def _settle(self, listing: Listing, *, failed: bool = False) -> None:
         if listing.ticket:
@@ -330,7 +293,7 @@ class Visit:
             return None
         further = find_next_pages(feed, rule, url=url, page=listing.page, offset=listing.rows)
         if listing.page == 1:
-            self._note_next(listing, url, leads_on=bool(further))
+            self._health.note_next(listing, url, leads_on=bool(further))
         for address in further:
             if address not in listing.asked and address not in listing.waiting:
                 listing.waiting.append(address)
@@ -359,17 +322,6 @@ class Visit:
         listing.rule = replace(rule, url=address)
         return self._request_list(listing, dict(rule.headers))
 
-    def _note_next(self, listing: Listing, url: str, *, leads_on: bool) -> None:
-        """Says so when a list that led to a second page does so no longer, though it is as long."""
-        rule = listing.rule
-        key = _key_of(rule)
-        if leads_on:
-            self._paged[key] = listing.rows
-        elif 0 < self._before.paged.get(key, 0) <= listing.rows:
-            selector = rule.next or ", ".join(rule.cursor.values())
-            reason = f"{'next' if rule.next else 'cursor'} {selector!r} {MATCHED_NOTHING}"
-            self._warn_of_layout(f"{reason}, where it led to a second page", url)
-
     def _forget(self, listing: Listing) -> None:
         if listing.was_whole:
             now = int(datetime.now(UTC).timestamp())
@@ -382,34 +334,6 @@ class Visit:
             return
         self.report.feeds_failed += 1
         self.report.refuse(reason, url)
-
-    def _note_problems(self, feed: Feed, listing: Listing, url: str) -> None:
-        for problem in feed.problems:
-            if self.source.zone_declared and problem.reason.startswith(DATES_WITHOUT_ZONE):
-                continue
-            # The page behind the last one, and a day without an issue, have no rows.
-            if problem.reason.startswith("rows ") and (listing.page > 1 or listing.day):
-                continue
-            if problem.index is None and MATCHED_NOTHING in problem.reason:
-                self._warn_of_layout(problem.reason, url)
-                continue
-            if problem.reason.startswith(CHARSET_GUESSED):
-                self._warn_once(problem.reason, url)
-                continue
-            where = "" if problem.index is None else f"entry {problem.index}: "
-            self.report.warn(where + problem.reason, url)
-
-    def _warn_of_layout(self, reason: str, url: str) -> None:
-        """Says that a site was redesigned in the log too, where somebody may look before the next
-        report; other warnings stay in the report."""
-        self.report.warn_of_layout(reason, url)
-        logger.warning("%s: %s (%s)", self.source.name, reason, url)
-
-    def _warn_once(self, reason: str, url: str) -> None:
-        """Says once a run what is true of every page of a kind."""
-        if reason not in self._warned:
-            self._warned.add(reason)
-            self.report.warn(reason, url)
 
     async def _read_feed(self, response: Response, rule: FeedRule) -> Feed:
         def read() -> Feed:
@@ -460,9 +384,9 @@ class Visit:
         self.lists_open -= 1
         request: Request = failure.request  # type: ignore[attr-defined]
         listing: Listing = request.cb_kwargs["listing"]
-        self._hear(failure)
+        self._health.hear(failure)
         if listing.day and is_missing(failure):
-            self._note_no_issue(listing, say_failure(failure), request.url, is_missing=True)
+            self._health.note_no_issue(listing, say_failure(failure), request.url, is_missing=True)
             return
         if listing.page > 1 and listing.rule.next_url and is_missing(failure):
             # Pages that are counted on end where one is missing; the second rarely is.
@@ -471,15 +395,6 @@ class Visit:
             self._settle(listing)
             return
         self._list_failed(listing, say_failure(failure), request.url)
-
-    def _hear(self, failure: Failure) -> None:
-        """Notes how long the server asks to be left alone."""
-        if isinstance(failure.value, HttpError):
-            response = failure.value.response
-            asked = read_retry_after(read_header(response, "Retry-After"), now=datetime.now(UTC))
-            self._retry_after_s = max(self._retry_after_s, asked)
-        elif isinstance(failure.value, HostGivenUpError):
-            self._retry_after_s = max(self._retry_after_s, failure.value.retry_after_s)
 
     # ------------------------------------------------------------ entries
 
@@ -610,101 +525,13 @@ class Visit:
         pages = list(self._asked.values())
         return len(pages), sum(asked.done for asked in pages)
 
-    # ------------------------------------------------------------ the end
-
     def end(self, now: datetime) -> SourceState:
-        """Gives what the ledger is to remember of the source; names in the report what looks like
-        a changed layout. To be called once, when everything is done."""
-        before, report = self._before, self.report
-        earlier = _read_each(before.layouts, read_usual)
-        self._note_missing_issues()
-        read = report.pages
-        if report.unfit >= FEW and report.unfit > read:
-            tried = ", ".join(repr(rule.body) for rule in self.source.pages)
-            reason = f"body {tried} fits none of {report.unfit} pages, and {read} could be read"
-            self._warn_of_layout(reason, self._articles.first_unfit)
-        if report.partial >= FEW and not read:
-            reason = (
-                f"none of {report.partial} pages could be had, all are written without their text"
-            )
-            self._warn_of_layout(reason, self._articles.first_partial)
-        for trouble in find_drift(self._watch, now=now, usual=earlier):
-            self._warn_of_layout(trouble.reason, trouble.url)
-        failures = before.failures + 1 if report.failed_wholly else 0
-        spans = _remember(
-            _read_each(before.spans, lambda _, seconds: read_span(seconds)), self._spans
+        """Gives what the ledger is to remember of the source. To be called once, when everything is
+        done."""
+        pages = self._articles
+        return self._health.end(
+            now, first_unfit=pages.first_unfit, first_partial=pages.first_partial
         )
-        if report.conditional:
-            self._fresh_s = max(self._fresh_s, before.fresh_s)
-        interval = find_interval(
-            spans.values(),
-            now=now,
-            failures=failures,
-            fresh_s=self._fresh_s,
-            retry_after_s=self._retry_after_s,
-        )
-        newest = int(report.last_at.timestamp()) if report.last_at else None
-        state = replace(
-            before,
-            run_at=int(now.timestamp()),
-            due_at=int((now + interval).timestamp()),
-            newest_at=max(filter(None, (newest, before.newest_at)), default=None),
-            failures=failures,
-            feeds=_remember(self._before.feeds, self._counts),
-            paged=_remember(self._before.paged, self._paged),
-            spans={key: span.seconds for key, span in spans.items()},
-            fresh_s=self._fresh_s,
-        )
-        if report.entries or not report.conditional or report.say_trouble():
-            # Where nothing has changed, what was seen the last time is how the source is doing.
-            state.new, state.entries = report.new, report.entries
-            state.trouble = report.say_trouble()
-        learned = [*learn(self._watch, earlier).items()][-_MOST_COUNTED:]
-        state.layouts = {name: known.as_json() for name, known in learned}
-        return state
-
-    def _note_no_issue(
-        self, listing: Listing, why: str, url: str, *, is_missing: bool = False
-    ) -> None:
-        """A Sunday, a holiday, or a list that has moved: what other days had is to tell."""
-        self.report.warn(f"{NO_ISSUE} {listing.day}: {why}", url)
-        if listing.day and listing.day.weekday() not in _WEEKEND:
-            days = self._absent if is_missing else self._without_rows
-            days[listing.number].append(url)
-
-    def _note_missing_issues(self) -> None:
-        """A paper without one issue on several weekdays has another layout, or none any more. Where
-        there are not even pages it may be a week of holidays."""
-        for number in {*self._without_rows, *self._absent} - self._issues:
-            pages, absent = self._without_rows[number], self._absent[number]
-            if len(pages) >= 2:
-                self.report.feeds_failed += 1
-                rows = self.source.feeds[number - 1].rows
-                reason = f"rows {rows!r} {MATCHED_NOTHING} on any of {len(pages)} weekdays"
-                self._warn_of_layout(reason, pages[0])
-            elif len(pages) + len(absent) >= 2:
-                reason = f"no page for any of {len(pages) + len(absent)} weekdays"
-                self._warn_of_layout(reason, (pages + absent)[0])
-
-
-def _key_of(rule: FeedRule) -> str:
-    """What a feed is called where its state is kept."""
-    return sha256(rule.url.encode()).hexdigest()[:12]
-
-
-def _read_each(told: Mapping[str, Any], read: Callable[[str, Any], T]) -> dict[str, T]:
-    """What the ledger tells, without what another version of ours wrote otherwise."""
-    found = {}
-    for key, values in told.items():
-        with suppress(ValueError, TypeError, OverflowError):
-            found[key] = read(key, values)
-    return found
-
-
-def _remember(known: Mapping[str, T], met: Mapping[str, T]) -> dict[str, T]:
-    """Both, the newest last and not too many."""
-    kept = {key: value for key, value in known.items() if key not in met}
-    return dict([*kept.items(), *met.items()][-_MOST_COUNTED:])
 
 
 def _write_day(url: str, day: date) -> str:
