@@ -415,6 +415,7 @@ def test_verify_of_a_missing_or_damaged_ledger_is_one_line(desk):
     path.write_bytes(data)
     done = desk.scrapy("archive", "verify", status=1)
     assert f"{path}: damaged" in done.stderr
+    assert done.stderr.endswith("; scrapy archive rebuild makes it again\n")
     assert len(done.stderr.splitlines()) == 1
     lose_ledger(desk.archive)
     done = desk.scrapy("archive", "verify", status=1)

@@ -202,7 +202,7 @@ def test_seeds_are_five_articles(desk):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["crawl", "nobody"], "unknown source 'nobody'"),
+        (["crawl", "nobody"], "'nobody': scrapy list names them all, your own with -s NEWS_SOURCES="),
         (["crawl"], "crawl takes the name of one source, 0 given"),
         (["crawl", "feed"], "feed needs -a url=ADDRESS"),
         (["crawl", "feed", "-a", "url=ftp://x.example"], "-a url=ftp://x.example: expected an absolute"),

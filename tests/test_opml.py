@@ -188,12 +188,16 @@ def test_sources_go_out_and_come_in(tmp_path):
     path = tmp_path / "list.opml"
     path.write_bytes(render_opml("", [OUTLINES[0], new]) + b"<!-- -->")
     theirs.mkdir()
-    (theirs / "evening.toml").write_text("mine", "utf-8")
+    kept = write_source(Outline("Mine", "https://mine.example/rss"))
+    (theirs / "evening.toml").write_text(kept, "utf-8")
     done = sources("--import", str(path), "-o", str(theirs))
     assert "早报: https://news.example.org/feed.xml is in morning already" in done.stdout
     assert {one.name for one in theirs.iterdir()} == {"evening.toml", "evening-2.toml"}
-    assert (theirs / "evening.toml").read_text("utf-8") == "mine"
+    assert (theirs / "evening.toml").read_text("utf-8") == kept
     table = tomllib.loads((theirs / "evening-2.toml").read_text("utf-8"))
     assert table == {"label": "Evening", "section": "晚", "feed": [{"url": new.xml_url}]}
+    again = sources("--import", str(path), "-o", str(theirs))
+    assert "Evening: https://evening.example/rss is in evening-2 already" in again.stdout
+    assert len(list(theirs.iterdir())) == 2
     missing = str(tmp_path / "missing.opml")
     assert f"{missing}: No such file" in sources("--import", missing, status=2).stderr

@@ -574,7 +574,7 @@ def make_mad_while_at_work(path: Path) -> None:
         (make_older, f"has version {VERSION - 1}, this program reads version {VERSION}"),
         (make_later, f"has version {VERSION + 1}, this program reads version {VERSION}"),
         (make_foreign, "is a database of another program"),
-        (make_cut, "damaged"),
+        (make_cut, "; scrapy archive rebuild makes it again\n"),
         (lambda path: path.write_bytes(b"\x00" * 20_000), "damaged"),
         (lambda path: path.write_bytes(b"no database at all" * 900), "damaged"),
         (lambda path: path.write_bytes(b""), "damaged"),

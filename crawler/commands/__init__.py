@@ -17,7 +17,7 @@ from scrapy.commands import ScrapyCommand, ScrapyHelpFormatter
 from scrapy.exceptions import UsageError
 from scrapy.settings import BaseSettings
 
-from crawler.errors import ArchiveError
+from crawler.errors import ArchiveError, DamagedLedgerError
 
 C = TypeVar("C", bound=ScrapyCommand)
 Run = Callable[[C, list[str], argparse.Namespace], None]
@@ -65,6 +65,21 @@ def read_dry_run(opts: argparse.Namespace, settings: BaseSettings) -> None:
     if isinstance(sys.stdout, TextIOWrapper):
         # A title in another charset than the terminal's must not end the run.
         sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def refuse_source(name: str) -> UsageError:
+    """Gives what to raise for the name of a source that is none."""
+    return UsageError(
+        f"unknown source {name!r}: scrapy list names them all, "
+        "your own with -s NEWS_SOURCES=FOLDER",
+        print_help=False,
+    )
+
+
+def say_error(error: ArchiveError) -> str:
+    """What happened, and what mends a ledger."""
+    hint = "; scrapy archive rebuild makes it again"
+    return f"{error}{hint if isinstance(error, DamagedLedgerError) else ''}"
 
 
 def usage_in_one_line(run: Run[C]) -> Run[C]:

@@ -28,7 +28,7 @@ from crawler.archive.export import (
 from crawler.archive.publish import Terms, publish
 from crawler.archive.status import read_status
 from crawler.archive.verify import verify
-from crawler.commands import open_standard_output, usage_in_one_line
+from crawler.commands import open_standard_output, say_error, usage_in_one_line
 from crawler.errors import ArchiveError
 from crawler.options import Options, read_options
 
@@ -161,7 +161,7 @@ class Command(ScrapyCommand):
                 raise ArchiveError(f"{options.archive}: no archive there")
             action(options, targets, opts)
         except ArchiveError as error:
-            self._fail(str(error))
+            self._fail(say_error(error))
 
     def status(self, options: Options, _targets: list[str], _opts: argparse.Namespace) -> None:
         ledger = open_to_read(options.archive)

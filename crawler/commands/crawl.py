@@ -17,7 +17,13 @@ from scrapy.exceptions import UsageError
 from scrapy.settings import BaseSettings
 from scrapy.spiderloader import get_spider_loader
 
-from crawler.commands import add_dry_run, add_spider_arguments, read_dry_run, usage_in_one_line
+from crawler.commands import (
+    add_dry_run,
+    add_spider_arguments,
+    read_dry_run,
+    refuse_source,
+    usage_in_one_line,
+)
 from crawler.extensions import RunReporter
 from crawler.options import read_options
 from crawler.spiders.feed import FeedSpider
@@ -69,7 +75,7 @@ class Command(BaseRunSpiderCommand):
         try:
             spider = get_spider_loader(self.settings).load(args[0])
         except KeyError as error:
-            raise UsageError(f"unknown source {args[0]!r}: scrapy list names them all") from error
+            raise refuse_source(args[0]) from error
         check = getattr(spider, "check_arguments", None)
         if check is not None:
             check(dict(opts.spargs))

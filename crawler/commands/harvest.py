@@ -8,10 +8,15 @@ import sys
 from datetime import UTC, datetime
 
 from scrapy.commands import BaseRunSpiderCommand
-from scrapy.exceptions import UsageError
 
 from crawler.archive import read_states
-from crawler.commands import add_dry_run, add_spider_arguments, read_dry_run, usage_in_one_line
+from crawler.commands import (
+    add_dry_run,
+    add_spider_arguments,
+    read_dry_run,
+    refuse_source,
+    usage_in_one_line,
+)
 from crawler.commands.crawl import run_spider
 from crawler.errors import ArchiveError
 from crawler.options import read_options
@@ -65,9 +70,7 @@ class Command(BaseRunSpiderCommand):
         declared = options.load_sources()
         unknown = [name for name in args if name not in declared]
         if unknown:
-            raise UsageError(
-                f"unknown source {unknown[0]!r}: scrapy list names them all", print_help=False
-            )
+            raise refuse_source(unknown[0])
         if args or opts.all:
             self._sources: list[Source] = [declared[name] for name in args or declared]
         else:

@@ -13,7 +13,7 @@ from scrapy.exceptions import UsageError
 from scrapy.http import Response
 
 import crawler
-from crawler.commands import usage_in_one_line
+from crawler.commands import refuse_source, usage_in_one_line
 from crawler.encoding import decode_text
 from crawler.errors import PageError
 from crawler.examples import normalize_example, render_example
@@ -65,9 +65,7 @@ class Command(ScrapyCommand):
         options = read_options(self.settings)
         source = options.load_sources().get(name)
         if source is None:
-            raise UsageError(
-                f"unknown source {name!r}: scrapy list names them all", print_help=False
-            )
+            raise refuse_source(name)
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise UsageError(f"{url}: expected an http or https address", print_help=False)

@@ -17,7 +17,7 @@ from crawler.archive import open_to_read
 from crawler.archive.export import open_output
 from crawler.archive.history import read_overview
 from crawler.archive.reports import FOLDER, PAGE, place_page
-from crawler.commands import open_standard_output, usage_in_one_line
+from crawler.commands import open_standard_output, say_error, usage_in_one_line
 from crawler.errors import ArchiveError
 from crawler.options import Options, read_options
 from crawler.overview import LANGUAGES, MOST_DAYS, Period, render_page
@@ -83,7 +83,7 @@ class Command(ScrapyCommand):
         except BrokenPipeError:
             self.exitcode = 1
         except ArchiveError as error:
-            print(f"scrapy report: {error}", file=sys.stderr)
+            print(f"scrapy report: {say_error(error)}", file=sys.stderr)
             self.exitcode = 1
         else:
             if opts.output != "-":

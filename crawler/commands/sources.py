@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from unicodedata import east_asian_width
@@ -16,7 +17,7 @@ from scrapy.exceptions import UsageError
 
 from crawler.archive import read_states
 from crawler.archive.export import open_output
-from crawler.commands import open_standard_output, usage_in_one_line
+from crawler.commands import open_standard_output, refuse_source, say_error, usage_in_one_line
 from crawler.errors import ArchiveError, LedgerError, NewsError
 from crawler.opml import Outline, name_source, parse_opml, render_opml, write_source
 from crawler.options import Options, read_options
@@ -60,9 +61,7 @@ class Command(ScrapyCommand):
         declared = options.load_sources()
         for name in args:
             if name not in declared:
-                raise UsageError(
-                    f"unknown source {name!r}: scrapy list names them all", print_help=False
-                )
+                raise refuse_source(name)
         names = args or list(declared)
         if opts.output and not opts.list:
             raise UsageError("-o DIR belongs to --import FILE", print_help=False)
@@ -77,7 +76,7 @@ class Command(ScrapyCommand):
         try:
             states = read_states(options.archive, names)
         except LedgerError as error:
-            self._fail(str(error))
+            self._fail(say_error(error))
             return
         zone = ZoneInfo(options.timezone)
         rows = [_HEAD, *(_describe(declared[name], states.get(name), zone) for name in names)]
@@ -114,6 +113,8 @@ class Command(ScrapyCommand):
             data = Path(opts.list).read_bytes()
             outlines, problems = parse_opml(data, url=opts.list, max_entries=options.max_entries)
             folder.mkdir(parents=True, exist_ok=True)
+            # What was imported before, whether or not the folder is that of NEWS_SOURCES.
+            declared |= replace(options, sources_path=folder).load_sources()
             taken = {*declared, *RESERVED, *(path.stem for path in folder.glob("*.toml"))}
         except NewsError as error:
             raise UsageError(str(error), print_help=False) from error
