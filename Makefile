@@ -51,5 +51,5 @@ lock: setup
 		--generate-hashes --no-annotate --no-header -o requirements.lock requirements.in
 
 clean:
-	rm -rf $(VENV) demo-archive .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) demo-archive demo-sources .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
