@@ -28,6 +28,7 @@ def write_posts(posts: Path, form: Form) -> None:
             title=title,
             body="<p>第一 <b>段</b>，-- 1.5%。</p><ul><li>一</li><li>二<br>三</li></ul>",
             published=datetime(2026, 6, 4, 16, 5, tzinfo=UTC),
+            canonical_url=f"https://a.example/{name}?a=1&b=2",
             **dict(zip(("section", "label", "channel"), LEVELS, strict=True)),
         )
         path = posts / f"{name}.md"
@@ -50,6 +51,8 @@ def write_site(posts: Path, public: Path) -> None:
             "-- 1.5%。</p>\n<ul>\n<li><p>一</p></li><li>二<br />\n三</li></ul></div></article>",
             "utf-8",
         )
+    rows = "".join(f'<li><a href="/{name}/">题</a><p>第一</p></li>' for name in (NAME, OTHER))
+    (public / "index.html").write_text(f"<ul class='list'>{rows}</ul>", "utf-8")
     page = public / "all" / "index.html"
     page.parent.mkdir()
     sections = (f"<section id='{level}'>{links}</section>" for level in LEVELS)
@@ -88,7 +91,7 @@ def test_a_right_site_has_no_faults(built):
         ("&amp; &lt;", "&amp;amp; &lt;", "title is '“甲” &amp;"),
         (">要闻</a>", "></a>", "levels is"),
         ("/all/#要闻", "/all/#财经", "stands under 要闻 as None"),
-        ("/all/#金融", "/", "stands under 金融 as None"),
+        ("/all/#金融", "/", "stands under 金融 as '题'"),
         ("段", "断", "text is"),
         ("<p>一</p>", "", "text is"),
         ("</ul>", "<li>四</ul>", "text is"),
@@ -128,6 +131,13 @@ def test_a_dropped_post_is_a_fault(built):
 def test_a_page_of_no_post_is_a_fault(built):
     (built / "posts" / f"{NAME}.md").unlink()
     assert find_faults(built) == [f"{NAME}: is a page of no post"]
+
+
+def test_an_address_for_a_summary_is_a_fault(built):
+    page = built / "public" / "index.html"
+    address = f"https://a.example/{NAME}?a=1&amp;b=2"
+    page.write_text(page.read_text("utf-8").replace("第一", address, 1), "utf-8")
+    assert find_faults(built) == [f"{NAME}: its summary shows its address"]
 
 
 def test_a_title_that_is_listed_wrongly_is_a_fault(built):
