@@ -173,11 +173,8 @@ def test_host_that_asks_for_too_long_is_given_up_and_kept_away_from(desk, server
     refused_at = []
 
     def answer(connection):
-        if len(times(server)) < 8:
-            connection.sendall(reply(PAGE.format("题目")))
-        else:
-            refused_at.append(monotonic())
-            connection.sendall(refusal(retry_after=99_999))
+        refused_at.append(monotonic())
+        connection.sendall(refusal(retry_after=99_999))
 
     pages = {f"page_{number}": answer for number in range(20)}
     sources = {
