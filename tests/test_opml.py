@@ -201,3 +201,5 @@ def test_sources_go_out_and_come_in(tmp_path):
     assert len(list(theirs.iterdir())) == 2
     missing = str(tmp_path / "missing.opml")
     assert f"{missing}: No such file" in sources("--import", missing, status=2).stderr
+    barred = sources("--import", str(path), "-o", f"{path}/sources", status=1)
+    assert barred.stderr == f"scrapy sources: {path}/sources: Not a directory\n"

@@ -278,12 +278,12 @@ def open_output(path: Path) -> Iterator[Write]:
     """Opens a file that gets its new content whole or not at all; a pipe or device is written
     straight. Raises ArchiveError, also when another export is writing the same file."""
     target = Path(os.path.realpath(path))
+    temp = target.with_name(f".{target.name}.tmp")
     try:
         if target.exists() and not target.is_file():
             with target.open("wb") as file:
                 yield file.write
             return
-        temp = target.with_name(f".{target.name}.tmp")
         with _open_alone(temp) as file:
             try:
                 yield file.write
@@ -300,4 +300,6 @@ def open_output(path: Path) -> Iterator[Write]:
         finally:
             os.close(fd)
     except OSError as error:
+        if error.filename == str(temp):
+            error.filename = str(path)  # what was asked for
         raise archive_error(error, str(path)) from error

@@ -111,6 +111,9 @@ class Command(ScrapyCommand):
             raise UsageError("--import takes a folder: -o DIR", print_help=False)
         try:
             data = Path(opts.list).read_bytes()
+        except OSError as error:
+            raise UsageError(f"{opts.list}: {error.strerror}", print_help=False) from error
+        try:
             outlines, problems = parse_opml(data, url=opts.list, max_entries=options.max_entries)
             folder.mkdir(parents=True, exist_ok=True)
             # What was imported before, whether or not the folder is that of NEWS_SOURCES.
@@ -119,7 +122,8 @@ class Command(ScrapyCommand):
         except NewsError as error:
             raise UsageError(str(error), print_help=False) from error
         except OSError as error:
-            raise UsageError(f"{error.filename}: {error.strerror}", print_help=False) from error
+            self._fail(f"{error.filename}: {error.strerror}")
+            return
         owners = {feed.url: name for name, source in declared.items() for feed in source.feeds}
         for problem in problems:
             self._fail(f"{opts.list}: {problem.reason}")
