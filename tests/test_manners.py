@@ -172,14 +172,22 @@ def test_no_request_reaches_a_host_before_retry_after(desk, server, other, form,
 def test_host_that_asks_for_too_long_is_given_up_and_kept_away_from(desk, server, other):
     refused_at = []
 
-    def answer(connection):
+    def refuse(connection):
         refused_at.append(monotonic())
         connection.sendall(refusal(retry_after=99_999))
+
+    def answer(connection):
+        if len(times(server)) < 8:
+            connection.sendall(reply(PAGE.format("题目")))
+        else:
+            refuse(connection)
 
     pages = {f"page_{number}": answer for number in range(20)}
     sources = {
         "a": serve(server, "a", 20, **pages),
         "b": serve(server, "b", 20, **pages),
+        # Fails wholly, whoever of the others is asked first.
+        "d": serve(server, "d", 1, page_0=refuse),
         "c": serve(other, "c", 3),
     }
     report = harvest(desk, "DOWNLOAD_DELAY=0.02", status=1, **sources)
@@ -188,21 +196,18 @@ def test_host_that_asks_for_too_long_is_given_up_and_kept_away_from(desk, server
     why = "HTTP 429, asks to be left alone for 99999 s (NEWS_MAX_RETRY_AFTER)"
     name = f"127.0.0.1:{server.port}"
     assert report["hosts"][name]["gave_up"] == why
-    for source in ("a", "b"):
+    for source, listed in (("a", 20), ("b", 20), ("d", 1)):
         refused = report["sources"][source]["refused"]
         assert refused
         assert {trouble["reason"] for trouble in refused} == {
             f"{name} is given up for this run: {why}; to be tried again next run"
         }
-        assert report["sources"][source]["new"] + len(refused) == 20
+        assert report["sources"][source]["new"] + len(refused) == listed
     states = read_states(desk.archive, list(sources))
-    assert [state.due_at - state.run_at >= 99_999 for state in states.values()] == [
-        True,
-        True,
-        False,
-    ]
-    for name in ("a", "b"):
-        serve(server, name, 20)
+    waits = {name: state.due_at - state.run_at >= 99_999 for name, state in states.items()}
+    assert waits == {"a": True, "b": True, "c": False, "d": True}
+    for name, listed in (("a", 20), ("b", 20), ("d", 1)):
+        serve(server, name, listed)
     again = harvest(desk, **sources)["sources"]
     assert again["a"]["new"] + report["sources"]["a"]["new"] == 20
     assert again["b"]["new"] + report["sources"]["b"]["new"] == 20
