@@ -180,3 +180,8 @@ def test_packages_are_pinned_by_their_bytes_and_by_no_address():
     for name, package in lock["packages"].items():
         assert not name or package["integrity"].startswith("sha512-")
         assert "resolved" not in package
+
+
+def test_both_sites_have_one_look():
+    hexo = ROOT / "deploy" / "hexo" / "themes" / "paper" / "source" / "style.css"
+    assert (ROOT / "deploy" / "jekyll" / "style.css").read_bytes() == hexo.read_bytes()

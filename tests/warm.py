@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import NamedTemporaryFile
 
 ROOT = Path(__file__).parents[1]
 
@@ -23,13 +23,12 @@ def run_scrapy(
     arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str]
 ) -> subprocess.CompletedProcess[str]:
     """Runs ``scrapy`` to its end, with its output taken down as UTF-8."""
-    with TemporaryFile() as out, TemporaryFile() as err:
-        outputs = [f"/proc/{os.getpid()}/fd/{file.fileno()}" for file in (out, err)]
+    with NamedTemporaryFile() as out, NamedTemporaryFile() as err:
         server = start_server()
         assert server.stdin
         assert server.stdout
         order = {"arguments": list(arguments), "cwd": str(cwd), "env": dict(env)}
-        server.stdin.write(json.dumps(order | {"outputs": outputs}) + "\n")
+        server.stdin.write(json.dumps(order | {"outputs": [out.name, err.name]}) + "\n")
         server.stdin.flush()
         status = int(server.stdout.readline())
         out.seek(0)
